@@ -1,0 +1,27 @@
+/* banned.h: C string calls that cannot be used safely become compile errors; forced into every file by the build. */
+#ifndef BANNED_H
+#define BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#undef strcpy
+#undef strcat
+#undef strncpy
+#undef strncat
+#undef sprintf
+#undef vsprintf
+#undef strtok
+#undef gets
+#undef localtime
+#undef gmtime
+#undef ctime
+#undef asctime
+#undef atoi
+#undef atol
+#undef atof
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok localtime gmtime ctime asctime atoi atol atof
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * conf.h: the whole configuration, bound and cross-checked.
+ *
+ * conf_load reads a file and what it includes, expands variables, binds every object by its type's option table, and
+ * checks what only the whole can tell: names, references, cycles, templates.  It reports every problem it can find in
+ * one go.  A conf is immutable once loaded; a reload makes a new one, and objects in use keep the old one by reference.
+ */
+#ifndef CONF_H
+#define CONF_H
+
+#include "base/err.h"
+#include "conf/diag.h"
+#include "conf/opt.h"
+
+struct store_type;
+struct db_type;
+struct sensor_type;
+struct asset_type;
+
+struct conf_store {
+	char *name;
+	const struct store_type *type;
+	void *opts;
+};
+
+struct conf_database {
+	char *name;
+	const struct db_type *type;
+	void *opts;
+};
+
+struct conf_sensor {
+	char *name;
+	const struct sensor_type *type;
+	void *opts; /* the type's own */
+	/* The engine's own options. */
+	char *job;
+	tm_ms every;	   /* least time between two ticks */
+	tm_ms timeout;	   /* a tick that takes longer has failed */
+	char *run_key;	   /* template */
+	char *partition;   /* template; NULL: the job's */
+	struct strmap config, tags; /* templates */
+	bool rerun_changed;	    /* a new generation of a used run key starts a new run */
+	bool paused;		    /* starts paused */
+	char *description;
+};
+
+struct conf_asset {
+	char *name;
+	const struct asset_type *type;
+	void *opts;
+	struct strvec deps; /* names */
+	struct conf_asset **dep; /* resolved, same order as deps */
+	size_t ndep;
+	struct strvec tags, aliases;
+	char *pool;	  /* NULL: only the global limit */
+	char *partition;  /* template for runs without a job; NULL: none */
+	int64_t retries;
+	tm_ms retry_delay, retry_max_delay;
+	tm_ms timeout;	   /* of one attempt; 0: none */
+	tm_ms stall;	   /* longest time without progress; 0: none */
+	tm_ms grace;	   /* between TERM and KILL */
+	char *description;
+	size_t index; /* position in conf->assets, which is in dependency order */
+};
+
+struct conf_job {
+	char *name;
+	struct strvec assets; /* selection terms */
+	struct conf_asset **asset; /* resolved, in dependency order */
+	size_t nasset;
+	char *partition; /* template; NULL: none */
+	tm_ms timeout;	 /* of a run; 0: none */
+	char *description;
+};
+
+struct conf_pool {
+	char *name;
+	int64_t slots;
+};
+
+struct conf_limits {
+	int64_t max_runs;	/* active at once */
+	int64_t max_steps;	/* processes at once */
+	int64_t max_queued;	/* runs waiting; beyond it requests wait in their sensor */
+	int64_t keep_runs;	/* finished runs kept in the history */
+	tm_ms keep_ticks;	/* age of tick history kept */
+	int64_t keep_keys;	/* key index entries per sensor */
+	int64_t log_bytes;	/* stdout and stderr kept per attempt */
+	tm_ms drain;		/* SIGTERM: how long running steps may go on before the daemon leaves them behind */
+};
+
+struct conf_section {
+	char *name, *file;
+};
+
+struct conf {
+	char *file;	 /* absolute */
+	char *dir;	 /* the folder relative paths start from */
+	char *state_dir; /* absolute */
+	char *web_listen; /* NULL: no page */
+	struct conf_limits limits;
+	struct conf_store *stores;
+	size_t nstores;
+	struct conf_database *databases;
+	size_t ndatabases;
+	struct conf_sensor *sensors;
+	size_t nsensors;
+	struct conf_asset *assets; /* in dependency order, ties by name */
+	size_t nassets;
+	struct conf_job *jobs;
+	size_t njobs;
+	struct conf_pool *pools;
+	size_t npools;
+	struct conf_section *sections; /* top-level sections that asset types read themselves */
+	size_t nsections;
+	struct strvec files; /* every file read, absolute */
+	char digest[65];     /* of all their bytes */
+	int refs;
+};
+
+/* -f, $ORCH_CONFIG, ./orch.yaml, /etc/orch/orch.yaml: the first that exists; explicit may be NULL.  free() it. */
+char *conf_find(const char *explicit, struct err *err);
+/* NULL when there was any error; warnings and notes may be there in any case. */
+struct conf *conf_load(const char *path, struct diags *diags);
+struct conf *conf_ref(struct conf *);
+void conf_unref(struct conf *);
+
+struct conf_asset *conf_asset_find(const struct conf *, const char *name_or_alias);
+struct conf_job *conf_job_find(const struct conf *, const char *name);
+struct conf_sensor *conf_sensor_find(const struct conf *, const char *name);
+struct conf_store *conf_store_find(const struct conf *, const char *name);
+struct conf_database *conf_database_find(const struct conf *, const char *name);
+
+/*
+ * Read a run file (the `config:` mapping of run.yaml) against the run options of a set of assets: the union of their
+ * rows, a key one asset knows is known.  Values come out as a JSON object of texts, validated; notes tell of ignored keys.
+ * More than one problem is reported.
+ */
+json_t *conf_load_run(const char *path, struct conf_asset *const *assets, size_t n, struct diags *diags);
+/* The same for a mapping made elsewhere (a sensor's request, --set); where names it in messages. */
+json_t *conf_check_run(const json_t *config, const char *where, struct conf_asset *const *assets, size_t n, struct diags *diags);
+
+#endif

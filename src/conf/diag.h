@@ -1,0 +1,40 @@
+/* diag.h: the problems found in configuration files, collected so that all are reported at once. */
+#ifndef DIAG_H
+#define DIAG_H
+
+#include "base/err.h"
+#include "base/strbuf.h"
+
+struct mark {
+	const char *file; /* lent; lives as long as the diags */
+	int line, column; /* from 1; 0: unknown */
+};
+
+enum diag_level { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE };
+
+struct diag {
+	enum diag_level level;
+	struct mark mark;
+	const char *class; /* "yaml" "encoding" "duplicate" "unknown" "missing" "type" "value" "tag" "limit" "env" "io" "graph" */
+	char *text;
+};
+
+struct diags {
+	struct diag *v;
+	size_t n, cap;
+	size_t errors;	/* of all, also those beyond the limit kept */
+	size_t dropped; /* beyond DIAGS_MAX_KEPT */
+};
+
+#define DIAGS_MAX_KEPT 20
+#define DIAGS_INIT     ((struct diags){0})
+
+/* class is a literal.  Text may hold data: control characters are escaped. */
+void diag_add(struct diags *, enum diag_level, const struct mark *, const char *class, const char *fmt, ...) PRINTF(5, 6);
+void diags_release(struct diags *);
+/* "etc/orch.yaml:12:7: error: unknown key 'retires' in asset 'unzip'; did you mean 'retries'?" a line each, in file order. */
+void diags_print(const struct diags *, struct strbuf *out);
+/* The first error with the number of further ones, class CONFIG; 0 when there is none. */
+int diags_to_err(const struct diags *, struct err *err);
+
+#endif

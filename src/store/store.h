@@ -1,0 +1,146 @@
+/*
+ * store.h: objects by key.  Public: sensors and steps reach the world's objects through this and nothing else.
+ *
+ * Two implementations: `dir` (a folder) and `s3`.  All calls are asynchronous on the loop the store was opened with:
+ * they return at once, and the callback runs later from the loop, never from inside the call, exactly once (get:
+ * zero or more on_data, then on_done once), also after an error.  store_op_cancel ends an operation without any
+ * further callback.  Everything passed to a callback is lent for its duration; everything passed to a call is copied
+ * unless it says otherwise.  store/sync.h has the same calls as plain functions for steps.
+ *
+ * Keys are bytes: valid UTF-8, 1 to 1024 bytes, no NUL; never normalised.  `dir` refuses with class PERMANENT code
+ * "bad_key" what a file name cannot hold safely (absolute, empty, '.' or '..' components, components over 255 bytes,
+ * the reserved name ".orch").  A listing is in bytewise key order on every store.
+ *
+ * Errors.  A missing object is class PERMANENT code "not_found"; a failed condition PERMANENT code "precondition";
+ * no access PERMANENT code "denied"; what may pass (network, 5xx, disk full) is TRANSIENT; wrong length, checksum or
+ * damaged answers that persist are BAD_DATA code "corrupt".
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "base/digest.h"
+#include "base/err.h"
+#include "conf/opt.h"
+
+struct event_base;
+struct store;
+struct store_op;
+
+#define STORE_KEY_MAX  1024
+#define STORE_ETAG_MAX 96
+
+struct store_object {
+	const char *key;
+	int64_t size;
+	const char *etag;   /* unquoted; changes whenever the content does; equal only for equal content history */
+	tm_ms modified;	    /* display only: stores round it differently */
+	const char *sha256; /* hex, when the store keeps it (written by put); NULL otherwise */
+};
+
+enum {
+	STORE_CAP_DELETE_IF_MATCH = 1 << 0, /* delete is conditional in the store itself, not look-then-delete */
+	STORE_CAP_PUT_IF_ABSENT = 1 << 1,
+};
+
+struct store_type {
+	const char *name, *summary;
+	const struct opt *opts;
+	size_t conf_size;
+	/* conf stays the caller's and must outlive the store. */
+	struct store *(*open)(const char *name, const void *conf, struct event_base *base, struct err *err);
+};
+extern const struct store_type *const store_types[]; /* NULL-terminated */
+const struct store_type *store_type_find(const char *name);
+
+/* Every implementation begins with this. */
+struct store {
+	const struct store_ops *ops;
+	char *name; /* as in the configuration */
+	struct event_base *base;
+	unsigned caps;
+};
+
+typedef void store_list_cb(const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg);
+typedef void store_info_cb(const struct store_object *obj, const struct err *err, void *arg);
+typedef void store_done_cb(const struct err *err, void *arg); /* err NULL: success */
+
+struct store_get_cbs {
+	/* Once before the first data; size is known and will be delivered exactly, or on_done has an error. */
+	void (*on_start)(const struct store_object *obj, void *arg); /* may be NULL */
+	void (*on_data)(const void *p, size_t n, void *arg);
+	void (*on_done)(const struct err *err, void *arg);
+};
+
+struct store_put_opts {
+	const char *content_type; /* NULL: application/octet-stream */
+	const char *if_match;	  /* overwrite only this ETag */
+	bool if_absent;		  /* create only */
+	/*
+	 * A crash of the machine may lose or tear this object until store_barrier has answered.  For many objects that a
+	 * manifest commits later.  Without it the object is durable when the callback says so.
+	 */
+	bool lazy;
+	const char *sha256; /* hex of the content when the caller knows it; checked and kept */
+};
+
+struct store_ops {
+	void (*close)(struct store *);
+	struct store_op *(*list)(
+	    struct store *, const char *prefix, const char *start_after, size_t max, store_list_cb *, void *arg);
+	struct store_op *(*head)(struct store *, const char *key, store_info_cb *, void *arg);
+	struct store_op *(*get)(struct store *, const char *key, const char *if_match, int64_t offset,
+	    const struct store_get_cbs *, void *arg);
+	struct store_op *(*put)(struct store *, const char *key, const void *p, size_t n,
+	    const struct store_put_opts *, store_info_cb *, void *arg);
+	struct store_op *(*put_file)(struct store *, const char *key, int fd, int64_t size,
+	    const struct store_put_opts *, store_info_cb *, void *arg);
+	struct store_op *(*copy)(
+	    struct store *, const char *from, const char *if_match, const char *to, store_info_cb *, void *arg);
+	struct store_op *(*del)(struct store *, const char *key, const char *if_match, store_done_cb *, void *arg);
+	struct store_op *(*barrier)(struct store *, store_done_cb *, void *arg);
+	void (*pause)(struct store_op *, bool paused);
+	void (*cancel)(struct store_op *);
+	/* A short public location for people and lineage, no secrets: "file:///srv/store", "s3://bucket". */
+	const char *(*location)(struct store *);
+};
+
+struct store *store_open(
+    const struct store_type *type, const char *name, const void *conf, struct event_base *base, struct err *err);
+void store_close(struct store *); /* cancels what is under way; NULL is fine */
+
+/*
+ * Walk the keys under a prefix in order, a page (at most 1000) per callback, until `last`.  start_after may be NULL;
+ * max 0 means all.  A failed listing reports the error with n = 0 and last set; pages already delivered are then
+ * incomplete knowledge and the caller must drop them.
+ */
+struct store_op *store_list(
+    struct store *, const char *prefix, const char *start_after, size_t max, store_list_cb *cb, void *arg);
+struct store_op *store_head(struct store *, const char *key, store_info_cb *cb, void *arg);
+/* From offset to the end; if_match (may be NULL) pins the ETag: a changed object fails with "precondition". */
+struct store_op *store_get(struct store *, const char *key, const char *if_match, int64_t offset,
+    const struct store_get_cbs *cbs, void *arg);
+/* The object appears whole or not at all.  The bytes are copied. */
+struct store_op *store_put(struct store *, const char *key, const void *p, size_t n,
+    const struct store_put_opts *opts, store_info_cb *cb, void *arg);
+/* The same from a file's first `size` bytes; the descriptor stays the caller's and must stay open until the callback. */
+struct store_op *store_put_file(struct store *, const char *key, int fd, int64_t size,
+    const struct store_put_opts *opts, store_info_cb *cb, void *arg);
+/* Server-side copy; if_match (may be NULL) pins the source. */
+struct store_op *store_copy(
+    struct store *, const char *from, const char *if_match, const char *to, store_info_cb *cb, void *arg);
+/* With if_match: delete only that content, "precondition" when it changed.  A missing key is success. */
+struct store_op *store_delete(struct store *, const char *key, const char *if_match, store_done_cb *cb, void *arg);
+/* All lazy puts that succeeded before this call are durable when it answers. */
+struct store_op *store_barrier(struct store *, store_done_cb *cb, void *arg);
+
+void store_op_pause(struct store_op *, bool paused); /* get only: back-pressure */
+void store_op_cancel(struct store_op *);	     /* NULL is fine */
+const char *store_location(struct store *);
+int store_key_check(const char *key, struct err *err);
+
+/* Every operation begins with this; implementations embed it. */
+struct store_op {
+	struct store *store;
+};
+
+#endif
