@@ -49,7 +49,7 @@ bool civil_is_date(int year, int month, int day)
 tm_ms civil_to_ms(const struct civil *c)
 {
 	return civil_days(c->year, c->month, c->day) * DAY_MS +
-	    (((int64_t)c->hour * 60 + c->minute) * 60 + c->second) * 1000 + c->ms;
+	       (((int64_t)c->hour * 60 + c->minute) * 60 + c->second) * 1000 + c->ms;
 }
 
 void civil_from_ms(tm_ms t, struct civil *c)
@@ -73,8 +73,8 @@ const char *utctime_format(tm_ms t, char out[UTCTIME_MAX])
 	struct civil c;
 
 	civil_from_ms(t, &c);
-	snprintf(out, UTCTIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", c.year % 10000, c.month, c.day, c.hour,
-	    c.minute, c.second, c.ms);
+	snprintf(out, UTCTIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", c.year % 10000, c.month, c.day,
+	    c.hour, c.minute, c.second, c.ms);
 	return out;
 }
 
@@ -83,8 +83,18 @@ const char *utctime_format_sql(tm_ms t, char out[UTCTIME_MAX])
 	struct civil c;
 
 	civil_from_ms(t, &c);
-	snprintf(out, UTCTIME_MAX, "%04d-%02d-%02d %02d:%02d:%02d", c.year % 10000, c.month, c.day, c.hour, c.minute,
-	    c.second);
+	snprintf(out, UTCTIME_MAX, "%04d-%02d-%02d %02d:%02d:%02d", c.year % 10000, c.month, c.day, c.hour,
+	    c.minute, c.second);
+	return out;
+}
+
+const char *utctime_format_sql_ms(tm_ms t, char out[UTCTIME_MAX])
+{
+	struct civil c;
+
+	civil_from_ms(t, &c);
+	snprintf(out, UTCTIME_MAX, "%04d-%02d-%02d %02d:%02d:%02d.%03d", c.year % 10000, c.month, c.day, c.hour,
+	    c.minute, c.second, c.ms);
 	return out;
 }
 
@@ -170,7 +180,8 @@ int utctime_parse_yyyymmdd(const char *s, struct civil *c)
 {
 	struct civil d = {0};
 
-	if (digits(&s, 4, &d.year) == -1 || digits(&s, 2, &d.month) == -1 || digits(&s, 2, &d.day) == -1 || *s != '\0')
+	if (digits(&s, 4, &d.year) == -1 || digits(&s, 2, &d.month) == -1 || digits(&s, 2, &d.day) == -1 ||
+	    *s != '\0')
 		return -1;
 	if (!civil_is_date(d.year, d.month, d.day))
 		return -1;

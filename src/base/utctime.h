@@ -7,7 +7,7 @@
 #define UTCTIME_MAX 32
 
 struct civil {
-	int year, month, day;	  /* month and day from 1 */
+	int year, month, day; /* month and day from 1 */
 	int hour, minute, second; /* second 0..59 */
 	int ms;
 };
@@ -23,6 +23,8 @@ void civil_from_ms(tm_ms t, struct civil *c);
 const char *utctime_format(tm_ms t, char out[UTCTIME_MAX]);
 /* "2026-04-17 21:03:05" into out; returns out. */
 const char *utctime_format_sql(tm_ms t, char out[UTCTIME_MAX]);
+/* "2026-04-17 21:03:05.123" into out; returns out. */
+const char *utctime_format_sql_ms(tm_ms t, char out[UTCTIME_MAX]);
 /* ISO 8601 with Z or a numeric offset, or "YYYY-MM-DD HH:MM:SS[.fff]" taken as UTC; -1 when it is none of these. */
 int utctime_parse(const char *s, tm_ms *t);
 /* Exactly eight digits that name a real date. */
