@@ -1,0 +1,361 @@
+#include "config.h"
+
+#include "sensors/upload_names.h"
+
+#include "base/mem.h"
+#include "base/pattern.h"
+#include "base/template.h"
+#include "base/utctime.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INDEX_DIGITS_MAX 9 /* fits uint32_t whatever the digits */
+
+struct upload_names {
+	struct pattern *part, *check;
+	char *check_file, *index, *date; /* date NULL: none is checked */
+	struct strvec groups; /* of part, without the index */
+	struct strbuf name; /* what upload_name lends */
+	char why[ERR_TEXT_MAX];
+	char datebuf[9];
+};
+
+/* ---- a pattern's text ---- */
+
+/* Behind the class that starts at s. */
+static const char *skip_class(const char *s)
+{
+	s++;
+	s += *s == '^';
+	s += *s == ']';
+	for (; *s != '\0' && *s != ']'; s++) {
+		if (*s == '\\' && s[1] != '\0')
+			s++;
+		else if (s[0] == '[' && s[1] == ':' && strstr(s, ":]") != NULL)
+			s = strstr(s, ":]") + 1;
+	}
+	return *s == '\0' ? s : s + 1;
+}
+
+/* Behind whatever stands at s: an escape, a quotation, a class, or one character. */
+static const char *skip_atom(const char *s)
+{
+	const char *end;
+
+	if (s[0] == '[')
+		return skip_class(s);
+	if (s[0] != '\\' || s[1] == '\0')
+		return s + 1;
+	if (s[1] == 'Q')
+		return (end = strstr(s, "\\E")) != NULL ? end + 2 : s + strlen(s);
+	return s + 2;
+}
+
+/* Does the group that opens at s bear this name? */
+static bool opens_group(const char *s, const char *name)
+{
+	static const struct {
+		const char *open;
+		char close;
+	} forms[] = {{"(?<", '>'}, {"(?P<", '>'}, {"(?'", '\''}};
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < NITEMS(forms); i++) {
+		size_t k = strlen(forms[i].open);
+
+		if (strncmp(s, forms[i].open, k) == 0 && strncmp(s + k, name, n) == 0 &&
+		    s[k + n] == forms[i].close)
+			return true;
+	}
+	return false;
+}
+
+/* The text of a named group with its parentheses; the pattern has compiled, so they balance. */
+static const char *find_group(const char *text, const char *name, size_t *n)
+{
+	const char *open = NULL;
+	int depth = 0;
+
+	for (const char *s = text; *s != '\0'; s = skip_atom(s)) {
+		if (open == NULL && opens_group(s, name)) {
+			open = s;
+			depth = 0;
+		}
+		depth += *s == '(' ? 1 : *s == ')' ? -1 : 0;
+		if (open != NULL && depth == 0) {
+			*n = (size_t)(s - open) + 1;
+			return open;
+		}
+	}
+	return NULL;
+}
+
+/* ---- the check file's name as a pattern ---- */
+
+struct reverse {
+	struct upload_names *un;
+	struct strvec pieces; /* what stands for each place so far */
+};
+
+/* Is the group part of what stands to the left already? */
+static bool placed(const struct reverse *r, const char *name)
+{
+	size_t n;
+
+	for (size_t i = 0; i < r->pieces.n; i++)
+		if (find_group(r->pieces.v[i], name, &n) != NULL)
+			return true;
+	return false;
+}
+
+static const char *place_pattern(void *arg, const char *name, size_t *n)
+{
+	struct reverse *r = arg;
+	const char *place, *group = find_group(pattern_text(r->un->part), name, n);
+
+	if (group == NULL)
+		return NULL;
+	if (placed(r, name))
+		strvec_pushf(&r->pieces, "\\E\\k<%s>\\Q", name);
+	else
+		strvec_pushf(&r->pieces, "\\E%.*s\\Q", (int)*n, group);
+	place = r->pieces.v[r->pieces.n - 1];
+	*n = strlen(place);
+	return place;
+}
+
+static int compile_check(struct upload_names *un, struct err *err)
+{
+	struct reverse r = {.un = un};
+	struct strbuf text = STRBUF_INIT(PATTERN_TEXT_MAX);
+	int rc;
+
+	strbuf_addstr(&text, "^\\Q");
+	rc = template_expand(un->check_file, place_pattern, &r, &text, err);
+	strbuf_addstr(&text, "\\E$");
+	if (rc == 0 && (un->check = pattern_compile(text.buf, err)) == NULL)
+		rc = -1;
+	strvec_release(&r.pieces);
+	strbuf_release(&text);
+	return rc == 0 ? 0 : err_wrap(err, "check_file '%.200s' does not turn into a pattern", un->check_file);
+}
+
+/* ---- checks ---- */
+
+struct place_check {
+	struct upload_names *un;
+	struct err *err;
+	int rc;
+};
+
+static void check_place(void *arg, const char *name)
+{
+	struct place_check *c = arg;
+	char cut[80];
+
+	snprintf(cut, sizeof(cut), "{%s:", name);
+	if (c->rc == -1)
+		return;
+	if (strcmp(name, c->un->index) == 0)
+		c->rc = err_set(
+		    c->err, ERR_CONFIG, "check_file names {%s}, but all pieces share one check file", name);
+	else if (!pattern_has_name(c->un->part, name))
+		c->rc = err_set(c->err, ERR_CONFIG, "check_file names {%s}, which is no group of part", name);
+	else if (strstr(c->un->check_file, cut) != NULL)
+		c->rc = err_set(
+		    c->err, ERR_CONFIG, "check_file cannot cut {%s}: make the cut a group of part", name);
+}
+
+static int check_template(struct upload_names *un, struct err *err)
+{
+	struct place_check c = {.un = un, .err = err};
+
+	if (strpbrk(un->check_file, "/\\") != NULL)
+		return err_set(err, ERR_CONFIG, "check_file is a plain name, without slash and backslash");
+	if (template_check(un->check_file, check_place, &c, err) == -1)
+		return err_wrap(err, "check_file");
+	return c.rc;
+}
+
+static int check_groups(struct upload_names *un, struct err *err)
+{
+	const char *name;
+
+	if (!pattern_has_name(un->part, un->index))
+		return err_set(err, ERR_CONFIG,
+		    "part has no group '%s' for the number of a piece: (?<%s>\\d{6})", un->index, un->index);
+	for (size_t i = 0; (name = pattern_name(un->part, i)) != NULL; i++)
+		if (strcmp(name, un->index) != 0)
+			strvec_push(&un->groups, name);
+	return check_template(un, err);
+}
+
+/* A group that the check file does not name would make one check file stand for several uploads. */
+static int check_complete(const struct upload_names *un, struct err *err)
+{
+	for (size_t i = 0; i < un->groups.n; i++)
+		if (!pattern_has_name(un->check, un->groups.v[i]))
+			return err_set(err, ERR_CONFIG,
+			    "check_file does not name {%s}: uploads that differ only in it would share a check "
+			    "file",
+			    un->groups.v[i]);
+	return 0;
+}
+
+struct upload_names *upload_names_new(
+    const char *part, const char *check_file, const char *index, const char *date, struct err *err)
+{
+	struct upload_names *un = xcalloc(1, sizeof(*un));
+
+	un->name = STRBUF_INIT(STORE_KEY_MAX);
+	un->check_file = xstrdup(check_file);
+	un->index = xstrdup(index);
+	if ((un->part = pattern_compile(part, err)) == NULL || check_groups(un, err) == -1 ||
+	    compile_check(un, err) == -1 || check_complete(un, err) == -1) {
+		upload_names_free(un);
+		return NULL;
+	}
+	if (pattern_has_name(un->part, date))
+		un->date = xstrdup(date);
+	return un;
+}
+
+void upload_names_free(struct upload_names *un)
+{
+	if (un == NULL)
+		return;
+	pattern_free(un->part);
+	pattern_free(un->check);
+	strvec_release(&un->groups);
+	strbuf_release(&un->name);
+	free(un->check_file);
+	free(un->index);
+	free(un->date);
+	free(un);
+}
+
+const char *upload_names_group(const struct upload_names *un, size_t i)
+{
+	return i < un->groups.n ? un->groups.v[i] : NULL;
+}
+
+/* ---- reading ---- */
+
+static const char *group_value(void *arg, const char *name, size_t *n)
+{
+	return pattern_group(arg, name, n);
+}
+
+static void none(struct upload_names *un, struct upload_name *out, const char *why)
+{
+	*out = (struct upload_name){.role = UPLOAD_NONE, .why = why};
+	un->datebuf[0] = '\0';
+}
+
+static int read_date(struct upload_names *un, const struct pattern_match *m)
+{
+	struct civil c;
+	const char *s;
+	size_t n = 0;
+
+	un->datebuf[0] = '\0';
+	if (un->date == NULL)
+		return 0;
+	s = pattern_group(m, un->date, &n);
+	if (s != NULL && n == 8) {
+		memcpy(un->datebuf, s, 8);
+		un->datebuf[8] = '\0';
+		if (utctime_parse_yyyymmdd(un->datebuf, &c) == 0)
+			return 0;
+	}
+	snprintf(un->why, sizeof(un->why), "'%.*s' in its name is not a date", (int)MIN(n, 40), s ? s : "");
+	return -1;
+}
+
+static int read_index(struct upload_names *un, const struct pattern_match *m, struct upload_name *out)
+{
+	size_t n;
+	const char *s = pattern_group(m, un->index, &n);
+
+	if (s == NULL || n == 0 || n > INDEX_DIGITS_MAX || strspn(s, "0123456789") < n)
+		return -1;
+	out->index = 0;
+	for (size_t i = 0; i < n; i++)
+		out->index = out->index * 10 + (uint32_t)(s[i] - '0');
+	out->width = (unsigned)n;
+	return 0;
+}
+
+/* A match of either pattern becomes the upload's name. */
+static void read_match(
+    struct upload_names *un, enum upload_role role, struct pattern_match *m, struct upload_name *out)
+{
+	struct err err;
+
+	if (read_date(un, m) == -1) {
+		none(un, out, un->why);
+		return;
+	}
+	if (role == UPLOAD_PIECE && read_index(un, m, out) == -1) {
+		none(un, out, "the number in its name is not a decimal number of at most 9 digits");
+		return;
+	}
+	strbuf_reset(&un->name);
+	if (template_expand(un->check_file, group_value, m, &un->name, &err) == -1) {
+		snprintf(
+		    un->why, sizeof(un->why), "no check file name follows from its name: %.200s", err.text);
+		none(un, out, un->why);
+		return;
+	}
+	out->role = role;
+	out->upload = un->name.buf;
+	out->len = un->name.len;
+	out->date = un->datebuf;
+}
+
+void upload_names_read(struct upload_names *un, const char *name, struct upload_name *out)
+{
+	struct pattern_match m;
+	struct err err;
+	size_t n = strlen(name);
+	int rc;
+
+	*out = (struct upload_name){.role = UPLOAD_NONE};
+	if ((rc = pattern_match(un->part, name, n, &m, &err)) == 1) {
+		read_match(un, UPLOAD_PIECE, &m, out);
+	} else if (rc == 0 && (rc = pattern_match(un->check, name, n, &m, &err)) == 1) {
+		read_match(un, UPLOAD_CHECK, &m, out);
+	} else if (rc == -1) {
+		snprintf(un->why, sizeof(un->why), "%s", err.text);
+		none(un, out, un->why);
+	} else {
+		none(un, out, "neither a piece nor a check file by its name");
+	}
+}
+
+void upload_names_values(struct upload_names *un, const char *upload, struct upload_values *out)
+{
+	struct pattern_match m;
+	size_t n;
+
+	*out = (struct upload_values){0};
+	if (pattern_match(un->check, upload, strlen(upload), &m, NULL) != 1)
+		return; /* it was made by the same pattern */
+	out->v = xcalloc(un->groups.n + 1, sizeof(*out->v));
+	for (size_t i = 0; i < un->groups.n; i++) {
+		const char *s = pattern_group(&m, un->groups.v[i], &n);
+
+		strvec_pushn(&out->text, s ? s : "", s ? n : 0);
+		out->v[out->n++] = (struct name_value){un->groups.v[i], out->text.v[out->text.n - 1]};
+	}
+}
+
+void upload_values_release(struct upload_values *v)
+{
+	strvec_release(&v->text);
+	free(v->v);
+	*v = (struct upload_values){0};
+}
