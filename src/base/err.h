@@ -42,7 +42,7 @@ int err_code(struct err *err, enum err_class class, const char *code, const char
 int err_errno(struct err *err, const char *fmt, ...) PRINTF(2, 3);
 /* Prefix "context: " to a recorded error. */
 int err_wrap(struct err *err, const char *fmt, ...) PRINTF(2, 3);
-int err_vset(struct err *err, enum err_class class, const char *code, const char *fmt, va_list ap);
+int err_vset(struct err *err, enum err_class class, const char *code, const char *fmt, va_list ap) PRINTF(4, 0);
 
 bool err_is(const struct err *err, const char *code);
 const char *err_class_name(enum err_class class);

@@ -33,7 +33,7 @@ int strbuf_add(struct strbuf *, const void *p, size_t n);
 int strbuf_addstr(struct strbuf *, const char *s);
 int strbuf_addch(struct strbuf *, char c);
 int strbuf_addf(struct strbuf *, const char *fmt, ...) PRINTF(2, 3);
-int strbuf_vaddf(struct strbuf *, const char *fmt, va_list ap);
+int strbuf_vaddf(struct strbuf *, const char *fmt, va_list ap) PRINTF(2, 0);
 /* Room for n more bytes at buf + len; NULL past the limit.  Commit with strbuf_grew. */
 char *strbuf_room(struct strbuf *, size_t n);
 void strbuf_grew(struct strbuf *, size_t n);

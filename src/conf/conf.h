@@ -35,13 +35,13 @@ struct conf_sensor {
 	void *opts; /* the type's own */
 	/* The engine's own options. */
 	char *job;
-	tm_ms every;	   /* least time between two ticks */
-	tm_ms timeout;	   /* a tick that takes longer has failed */
-	char *run_key;	   /* template */
-	char *partition;   /* template; NULL: the job's */
+	tm_ms every; /* least time between two ticks */
+	tm_ms timeout; /* a tick that takes longer has failed */
+	char *run_key; /* template */
+	char *partition; /* template; NULL: the job's */
 	struct strmap config, tags; /* templates */
-	bool rerun_changed;	    /* a new generation of a used run key starts a new run */
-	bool paused;		    /* starts paused */
+	bool rerun_changed; /* a new generation of a used run key starts a new run */
+	bool paused; /* starts paused */
 	char *description;
 };
 
@@ -53,13 +53,13 @@ struct conf_asset {
 	struct conf_asset **dep; /* resolved, same order as deps */
 	size_t ndep;
 	struct strvec tags, aliases;
-	char *pool;	  /* NULL: only the global limit */
-	char *partition;  /* template for runs without a job; NULL: none */
+	char *pool; /* NULL: only the global limit */
+	char *partition; /* template for runs without a job; NULL: none */
 	int64_t retries;
 	tm_ms retry_delay, retry_max_delay;
-	tm_ms timeout;	   /* of one attempt; 0: none */
-	tm_ms stall;	   /* longest time without progress; 0: none */
-	tm_ms grace;	   /* between TERM and KILL */
+	tm_ms timeout; /* of one attempt; 0: none */
+	tm_ms stall; /* longest time without progress; 0: none */
+	tm_ms grace; /* between TERM and KILL */
 	char *description;
 	size_t index; /* position in conf->assets, which is in dependency order */
 };
@@ -70,7 +70,7 @@ struct conf_job {
 	struct conf_asset **asset; /* resolved, in dependency order */
 	size_t nasset;
 	char *partition; /* template; NULL: none */
-	tm_ms timeout;	 /* of a run; 0: none */
+	tm_ms timeout; /* of a run; 0: none */
 	char *description;
 };
 
@@ -80,14 +80,14 @@ struct conf_pool {
 };
 
 struct conf_limits {
-	int64_t max_runs;	/* active at once */
-	int64_t max_steps;	/* processes at once */
-	int64_t max_queued;	/* runs waiting; beyond it requests wait in their sensor */
-	int64_t keep_runs;	/* finished runs kept in the history */
-	tm_ms keep_ticks;	/* age of tick history kept */
-	int64_t keep_keys;	/* key index entries per sensor */
-	int64_t log_bytes;	/* stdout and stderr kept per attempt */
-	tm_ms drain;		/* SIGTERM: how long running steps may go on before the daemon leaves them behind */
+	int64_t max_runs; /* active at once */
+	int64_t max_steps; /* processes at once */
+	int64_t max_queued; /* runs waiting; beyond it requests wait in their sensor */
+	int64_t keep_runs; /* finished runs kept in the history */
+	tm_ms keep_ticks; /* age of tick history kept */
+	int64_t keep_keys; /* key index entries per sensor */
+	int64_t log_bytes; /* stdout and stderr kept per attempt */
+	tm_ms drain; /* SIGTERM: how long running steps may go on before the daemon leaves them behind */
 };
 
 struct conf_section {
@@ -95,8 +95,8 @@ struct conf_section {
 };
 
 struct conf {
-	char *file;	 /* absolute */
-	char *dir;	 /* the folder relative paths start from */
+	char *file; /* absolute */
+	char *dir; /* the folder relative paths start from */
 	char *state_dir; /* absolute */
 	char *web_listen; /* NULL: no page */
 	struct conf_limits limits;
@@ -115,7 +115,7 @@ struct conf {
 	struct conf_section *sections; /* top-level sections that asset types read themselves */
 	size_t nsections;
 	struct strvec files; /* every file read, absolute */
-	char digest[65];     /* of all their bytes */
+	char digest[65]; /* of all their bytes */
 	int refs;
 };
 
@@ -139,6 +139,7 @@ struct conf_database *conf_database_find(const struct conf *, const char *name);
  */
 json_t *conf_load_run(const char *path, struct conf_asset *const *assets, size_t n, struct diags *diags);
 /* The same for a mapping made elsewhere (a sensor's request, --set); where names it in messages. */
-json_t *conf_check_run(const json_t *config, const char *where, struct conf_asset *const *assets, size_t n, struct diags *diags);
+json_t *conf_check_run(
+    const json_t *config, const char *where, struct conf_asset *const *assets, size_t n, struct diags *diags);
 
 #endif

@@ -32,48 +32,52 @@
 #include "base/strvec.h"
 
 enum opt_type {
-	OPT_STRING,   /* any text without control characters */
+	OPT_STRING, /* any text without control characters */
 	OPT_INT,
 	OPT_SIZE,
 	OPT_DURATION,
 	OPT_DOUBLE,
 	OPT_BOOL,
-	OPT_CHOICE,   /* one of `choices`, separated by blanks */
-	OPT_PATTERN,  /* PCRE2 regular expression; compiled when checked, matching is bounded by the user of it */
+	OPT_CHOICE, /* one of `choices`, separated by blanks */
+	OPT_PATTERN, /* PCRE2 regular expression; compiled when checked, matching is bounded by the user of it */
 	OPT_TEMPLATE, /* text with {name} places, base/template.h */
-	OPT_KEY,      /* object key: relative, no empty, '.' or '..' component, no control characters, at most 1024 bytes */
-	OPT_PREFIX,   /* as OPT_KEY, may be empty, a trailing slash is allowed */
-	OPT_PATH,     /* file name; made absolute against the folder of the file it stands in */
-	OPT_DATE,     /* YYYYMMDD, a real date */
-	OPT_STRLIST,  /* list of texts, or one text */
-	OPT_STRMAP,   /* mapping of texts, order kept */
-	OPT_SECRET,   /* {env: NAME} | {file: PATH} | {credential: NAME}; a literal is refused unless OPT_LITERAL_OK */
-	OPT_STORE,    /* the name of a store of this configuration */
+	OPT_KEY, /* object key: relative, no empty, '.' or '..' component, no control characters, at most 1024 bytes */
+	OPT_PREFIX, /* as OPT_KEY, may be empty, a trailing slash is allowed */
+	OPT_PATH, /* file name; made absolute against the folder of the file it stands in */
+	OPT_DATE, /* YYYYMMDD, a real date */
+	OPT_STRLIST, /* list of texts, or one text */
+	OPT_STRMAP, /* mapping of texts, order kept */
+	OPT_SECRET, /* {env: NAME} | {file: PATH} | {credential: NAME}; a literal is refused unless OPT_LITERAL_OK */
+	OPT_STORE, /* the name of a store of this configuration */
 	OPT_DATABASE, /* the name of a database of this configuration */
 	OPT_NTYPES
 };
 
 enum {
 	OPT_REQUIRED = 1 << 0,
-	OPT_RELOAD = 1 << 1,	 /* takes effect on reload without restarting its object */
-	OPT_IGNORED = 1 << 2,	 /* accepted (and checked) for old files; a note says that it has no effect; no field is written */
-	OPT_LITERAL_OK = 1 << 3, /* a secret may stand in the file (a warning is given when others can read the file) */
-	OPT_TEMPLATED = 1 << 4,	 /* the value may hold {name} places, filled per run before the type's own check applies */
+	OPT_RELOAD = 1 << 1, /* takes effect on reload without restarting its object */
+	OPT_IGNORED =
+	    1
+	    << 2, /* accepted (and checked) for old files; a note says that it has no effect; no field is written */
+	OPT_LITERAL_OK =
+	    1 << 3, /* a secret may stand in the file (a warning is given when others can read the file) */
+	OPT_TEMPLATED =
+	    1 << 4, /* the value may hold {name} places, filled per run before the type's own check applies */
 };
 
 struct opt {
 	const char *name;
 	enum opt_type type;
 	size_t off;
-	const char *def;      /* default as text, parsed like input; NULL: none */
+	const char *def; /* default as text, parsed like input; NULL: none */
 	const char *min, *max; /* limits as text, inclusive; NULL: the type's own */
 	const char *choices;
 	unsigned flags;
 	const char *help; /* one sentence, lower case, no full stop */
 };
-#define OPT_END                                                                                                        \
-	{                                                                                                              \
-		.name = NULL                                                                                           \
+#define OPT_END              \
+	{                    \
+		.name = NULL \
 	}
 
 struct strmap {
@@ -95,7 +99,7 @@ struct secret_ref {
 int secret_resolve(const struct secret_ref *, struct strbuf *out, struct err *err);
 void secret_wipe(struct strbuf *);
 
-struct node;  /* conf/node.h: a parsed YAML or JSON value with its position */
+struct node; /* conf/node.h: a parsed YAML or JSON value with its position */
 struct diags; /* conf/diag.h: the problems found so far */
 
 /*
@@ -103,7 +107,8 @@ struct diags; /* conf/diag.h: the problems found so far */
  * the object in messages ("sensor uploads").  Returns 0, or -1 when anything was wrong; the struct must be released
  * either way.  vars fills {name} places of OPT_TEMPLATED rows; NULL leaves them as they are (only syntax is checked).
  */
-int opt_bind(const struct opt *opts, const struct node *map, const char *where, void *conf, struct diags *diags);
+int opt_bind(
+    const struct opt *opts, const struct node *map, const char *where, void *conf, struct diags *diags);
 /* Free what the rows own inside conf. */
 void opt_release(const struct opt *opts, void *conf);
 /* Parse one text as the row says (defaults, --set); 0 or -1 with a reason. */
