@@ -2,7 +2,6 @@
 
 #include "base/codec.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 void hex_encode(const void *p, size_t n, char *out)
@@ -44,40 +43,66 @@ int hex_decode(const char *s, void *out, size_t n)
 	return 0;
 }
 
+static const char base64_digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 int base64_encode(struct strbuf *out, const void *p, size_t n)
 {
-	size_t need = (n + 2) / 3 * 4;
-	char *room;
+	size_t need = n / 3 * 4 + (n % 3 ? 4 : 0);
+	const unsigned char *b = p;
+	char *to;
 
-	if (n > INT32_MAX / 2 || (room = strbuf_room(out, need)) == NULL)
+	if (n > INT32_MAX / 2 || (to = strbuf_room(out, need)) == NULL)
 		return -1;
-	EVP_EncodeBlock((unsigned char *)room, p, (int)n);
+	for (size_t i = 0; i < n; i += 3, to += 4) {
+		size_t left = n - i;
+		uint32_t v =
+		    (uint32_t)b[i] << 16 | (left > 1 ? (uint32_t)b[i + 1] << 8 : 0) | (left > 2 ? b[i + 2] : 0);
+
+		to[0] = base64_digit[v >> 18];
+		to[1] = base64_digit[v >> 12 & 63];
+		to[2] = left > 1 ? base64_digit[v >> 6 & 63] : '=';
+		to[3] = left > 2 ? base64_digit[v & 63] : '=';
+	}
 	strbuf_grew(out, need);
 	return 0;
 }
 
+static int base64_value(char c)
+{
+	const char *at = c == '\0' ? NULL : strchr(base64_digit, c);
+
+	return at ? (int)(at - base64_digit) : -1;
+}
+
 int base64_decode(struct strbuf *out, const char *s, size_t n)
 {
-	char *room;
-	int got, pad = 0;
+	size_t pad;
+	char *to;
 
 	if (n % 4 != 0 || n > INT32_MAX / 2)
 		return -1;
 	if (n == 0)
 		return 0;
-	/* EVP_DecodeBlock trims blanks and counts padding as data: refuse the one, subtract the other. */
-	for (size_t i = 0; i < n; i++)
-		if (s[i] <= ' ' || (s[i] == '=' && i + 2 < n))
-			return -1;
-	pad = (s[n - 1] == '=') + (s[n - 2] == '=');
-	if (s[n - 2] == '=' && s[n - 1] != '=')
+	pad = s[n - 1] != '=' ? 0 : s[n - 2] != '=' ? 1 : 2;
+	if ((to = strbuf_room(out, n / 4 * 3)) == NULL)
 		return -1;
-	if ((room = strbuf_room(out, n / 4 * 3)) == NULL)
-		return -1;
-	got = EVP_DecodeBlock((unsigned char *)room, (const unsigned char *)s, (int)n);
-	if (got < pad)
-		return -1;
-	strbuf_grew(out, (size_t)(got - pad));
+	for (size_t i = 0; i < n; i += 4, to += 3) {
+		uint32_t v = 0;
+
+		for (size_t k = i; k < i + 4; k++) {
+			int digit = k >= n - pad ? 0 : base64_value(s[k]);
+
+			if (digit == -1) {
+				strbuf_truncate(out, out->len);
+				return -1;
+			}
+			v = v << 6 | (uint32_t)digit;
+		}
+		to[0] = (char)(v >> 16);
+		to[1] = (char)(v >> 8);
+		to[2] = (char)v;
+	}
+	strbuf_grew(out, n / 4 * 3 - pad);
 	return 0;
 }
 

@@ -76,6 +76,15 @@ static void test_codec(void)
 	is_str(back.buf, "hello", "without counting padding");
 	ok(base64_decode(&back, "aGV=bG8=", 8) == -1, "padding inside is refused");
 	ok(base64_decode(&back, "aGVs bG8", 8) == -1, "blanks are refused");
+	ok(base64_decode(&back, "a===", 4) == -1 && base64_decode(&back, "aG8", 3) == -1, "so are odd lengths");
+	is_str(back.buf, "hello", "a refused text leaves the buffer as it was");
+	for (size_t n = 0; n < 7; n++) {
+		strbuf_reset(&sb), strbuf_reset(&back);
+		base64_encode(&sb, "\xff\x00\xfe\x01\xfd\x02", n);
+		ok(base64_decode(&back, sb.buf, sb.len) == 0 && back.len == n &&
+			memcmp(back.buf, "\xff\x00\xfe\x01\xfd\x02", n) == 0,
+		    "%zu bytes there and back", n);
+	}
 	strbuf_release(&sb);
 	strbuf_release(&back);
 	static const struct {
