@@ -1,0 +1,32 @@
+/*
+ * attempt_dir.h: the folders and files of one attempt, shared by the daemon and the step programs.
+ *
+ *     STATE/runs/<run>/<asset>/ledger/       shared by all attempts
+ *     STATE/runs/<run>/<asset>/<attempt>/    context.json journal.ndjson stdout stderr exit.json work/
+ *
+ * stdout and stderr are there only when something was written.
+ */
+#ifndef ATTEMPT_DIR_H
+#define ATTEMPT_DIR_H
+
+#include "base/err.h"
+
+#define ATTEMPT_CONTEXT "context.json"
+#define ATTEMPT_JOURNAL "journal.ndjson"
+#define ATTEMPT_STDOUT  "stdout"
+#define ATTEMPT_STDERR  "stderr"
+#define ATTEMPT_EXIT    "exit.json"
+#define ATTEMPT_WORK    "work"
+#define ATTEMPT_LEDGER  "ledger"
+
+/* Paths; free() them. */
+char *attempt_dir_run(const char *state_dir, const char *run);
+char *attempt_dir_step(const char *state_dir, const char *run, const char *asset);
+char *attempt_dir_path(const char *state_dir, const char *run, const char *asset, int attempt);
+
+/* Make the attempt's folder with work/ and the step's ledger/, mode 0700; existing ones are fine. */
+int attempt_dir_create(const char *dir, struct err *err);
+/* The attempt is over and its verdict recorded: remove work/. */
+int attempt_dir_settle(const char *dir, struct err *err);
+
+#endif
