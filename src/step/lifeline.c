@@ -83,6 +83,15 @@ pid_t lifeline_read_pid(const char *dir)
 	return pid;
 }
 
+bool lifeline_was_announced(const char *dir)
+{
+	char *path = fs_join(dir, PID_FILE);
+	bool there = fs_exists(path);
+
+	free(path);
+	return there;
+}
+
 int lifeline_announce(const char *dir, struct err *err)
 {
 	char *path = fs_join(dir, PID_FILE), text[64];

@@ -21,6 +21,8 @@ enum lifeline { LIFELINE_NONE, LIFELINE_HELD, LIFELINE_FREE };
 int lifeline_take(const char *dir, struct err *err);
 /* NONE: the attempt was never started.  FREE: its process is gone. */
 enum lifeline lifeline_state(const char *dir);
+/* Whether a step ever wrote its number. */
+bool lifeline_was_announced(const char *dir);
 /* The number the step wrote, when a process with the same start time exists; 0 otherwise. */
 pid_t lifeline_read_pid(const char *dir);
 

@@ -46,6 +46,8 @@ struct store_type {
 	const char *name, *summary;
 	const struct opt *opts;
 	size_t conf_size;
+	/* Variables its code reads itself ("AWS_*"), handed to steps that use such a store; NULL-terminated; may be NULL. */
+	const char *const *environment;
 	/* conf stays the caller's and must outlive the store. */
 	struct store *(*open)(const char *name, const void *conf, struct event_base *base, struct err *err);
 };
