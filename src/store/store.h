@@ -2,10 +2,11 @@
  * store.h: objects by key.  Public: sensors and steps reach the world's objects through this and nothing else.
  *
  * Two implementations: `dir` (a folder) and `s3`.  All calls are asynchronous on the loop the store was opened with:
- * they return at once, and the callback runs later from the loop, never from inside the call, exactly once (get:
- * zero or more on_data, then on_done once), also after an error.  store_op_cancel ends an operation without any
- * further callback.  Everything passed to a callback is lent for its duration; everything passed to a call is copied
- * unless it says otherwise.  store/sync.h has the same calls as plain functions for steps.
+ * they return an operation at once (never NULL), and the callback runs later from the loop, never from inside the
+ * call, exactly once (list: once per page; get: zero or more on_data, then on_done once), also after an error.  The
+ * operation is gone when its last callback returns.  store_op_cancel ends it without any further callback.  Everything
+ * passed to a callback is lent for its duration; everything passed to a call is copied unless it says otherwise.
+ * store/sync.h has the same calls as plain functions for steps.
  *
  * Keys are bytes: valid UTF-8, 1 to 1024 bytes, no NUL; never normalised.  `dir` refuses with class PERMANENT code
  * "bad_key" what a file name cannot hold safely (absolute, empty, '.' or '..' components, components over 255 bytes,
@@ -83,6 +84,7 @@ struct store_put_opts {
 	 */
 	bool lazy;
 	const char *sha256; /* hex of the content when the caller knows it; checked and kept */
+	bool lent;	    /* store_put only: the bytes stay valid until the callback, so they are not copied */
 };
 
 struct store_ops {
@@ -121,7 +123,7 @@ struct store_op *store_head(struct store *, const char *key, store_info_cb *cb, 
 /* From offset to the end; if_match (may be NULL) pins the ETag: a changed object fails with "precondition". */
 struct store_op *store_get(struct store *, const char *key, const char *if_match, int64_t offset,
     const struct store_get_cbs *cbs, void *arg);
-/* The object appears whole or not at all.  The bytes are copied. */
+/* The object appears whole or not at all.  The bytes are copied unless opts->lent.  opts may be NULL. */
 struct store_op *store_put(struct store *, const char *key, const void *p, size_t n,
     const struct store_put_opts *opts, store_info_cb *cb, void *arg);
 /* The same from a file's first `size` bytes; the descriptor stays the caller's and must stay open until the callback. */
