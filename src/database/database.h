@@ -43,7 +43,8 @@ struct db_value {
 #define DBV_NULL      ((struct db_value){.kind = DB_NULL})
 #define DBV_INT(x)    ((struct db_value){.kind = DB_INT, .i = (x)})
 #define DBV_DOUBLE(x) ((struct db_value){.kind = DB_DOUBLE, .d = (x)})
-#define DBV_TEXT(x)   (db_text(x))
+#define DBV_TEXT(x) \
+	(((struct db_value[]){db_text(x)})[0]) /* an lvalue like the others: &DBV_TEXT(s) is one value */
 struct db_value db_text(const char *s); /* NULL gives DBV_NULL */
 
 struct db_type {

@@ -39,6 +39,7 @@ struct schema_column {
 };
 
 #define SCHEMA_KEY_COLUMNS 4
+#define SCHEMA_COLUMNS_MAX 64 /* of one upsert */
 
 struct schema_key {
 	const char *name; /* of the index, unique in the whole database */

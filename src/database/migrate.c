@@ -1,0 +1,381 @@
+/*
+ * Bring tables to the program's version.
+ *
+ * Each piece looks before it acts (is the table, column, key there?), because MySQL commits every CREATE and ALTER by
+ * itself: a migration that was killed there is simply done again, and the version row, written last, says when it is
+ * whole.  SQLite does the same in one transaction.
+ */
+#include "config.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/strvec.h"
+#include "base/utctime.h"
+#include "database/database.h"
+#include "database/dialect.h"
+#include "database/effect.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define SQL_MAX        65536
+#define DUPLICATES_MAX 5
+
+static const struct dialect *dialect_of(const struct database *db)
+{
+	return db->type->dialect;
+}
+
+static int collect_name(const struct db_value *v, size_t n, void *arg)
+{
+	strvec_push(arg, v[0].kind == DB_TEXT ? v[0].s : "");
+	return 0;
+}
+
+static int list_names(
+    struct database *db, const char *sql, const char *table, struct strvec *names, struct err *err)
+{
+	return db_query(db, sql, &DBV_TEXT(table), 1, collect_name, names, err);
+}
+
+/* Column and table names of servers are matched without regard to case, as the servers do. */
+static bool has_name(const struct strvec *names, const char *name)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (strcasecmp(names->v[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Run the SQL in sb and empty it. */
+static int run_sql(struct database *db, struct strbuf *sb, struct err *err)
+{
+	int rc = -1;
+
+	if (sb->overflowed)
+		err_set(err, ERR_BUG, "a statement of a migration has more than %d bytes", SQL_MAX);
+	else
+		rc = db_exec(db, sb->buf, NULL, 0, NULL, err);
+	strbuf_release(sb);
+	return rc;
+}
+
+/*
+ * Does the table have this key, under whatever name its owner chose?  The rows come by index, in order; the key is
+ * there when one index that is unique enough has exactly its columns.
+ */
+struct key_search {
+	const struct schema_key *key;
+	char index[256];
+	size_t at; /* columns of the present index that agree; SIZE_MAX: one did not */
+	bool unique, found;
+};
+
+static void key_search_end(struct key_search *s)
+{
+	if (s->at != SIZE_MAX && s->at > 0 && s->key->columns[s->at] == NULL && (s->unique || !s->key->unique))
+		s->found = true;
+}
+
+static int key_search_row(const struct db_value *v, size_t n, void *arg)
+{
+	struct key_search *s = arg;
+	const char *index = v[1].kind == DB_TEXT ? v[1].s : "", *column = v[2].kind == DB_TEXT ? v[2].s : "";
+
+	if (strncmp(index, s->index, sizeof(s->index) - 1) != 0) {
+		key_search_end(s);
+		snprintf(s->index, sizeof(s->index), "%s", index);
+		s->at = 0;
+		s->unique = v[0].kind == DB_INT && v[0].i == 1;
+	}
+	if (s->at != SIZE_MAX && s->key->columns[s->at] != NULL &&
+	    strcasecmp(s->key->columns[s->at], column) == 0)
+		s->at++;
+	else
+		s->at = SIZE_MAX;
+	return 0;
+}
+
+static int has_key(struct database *db, const struct schema_table *table, const struct schema_key *key,
+    bool *has, struct err *err)
+{
+	struct key_search s = {.key = key};
+
+	if (db_query(db, dialect_of(db)->list_keys, &DBV_TEXT(table->name), 1, key_search_row, &s, err) == -1)
+		return -1;
+	key_search_end(&s);
+	*has = s.found;
+	return 0;
+}
+
+struct duplicates {
+	struct strbuf text;
+	size_t n;
+};
+
+static int collect_duplicate(const struct db_value *v, size_t n, void *arg)
+{
+	struct duplicates *d = arg;
+
+	if (d->n++ == DUPLICATES_MAX)
+		return 0 * strbuf_addstr(&d->text, " and more");
+	strbuf_addstr(&d->text, d->n > 1 ? ", " : " ");
+	for (size_t i = 0; i + 1 < n; i++) {
+		if (i > 0)
+			strbuf_addch(&d->text, '/');
+		if (v[i].kind == DB_TEXT)
+			strbuf_addf(&d->text, "'%.*s'", (int)MIN(v[i].n, (size_t)128), v[i].s);
+		else
+			strbuf_addf(&d->text, "%lld", (long long)v[i].i);
+	}
+	if (v[n - 1].kind == DB_INT)
+		strbuf_addf(&d->text, " (%lld rows)", (long long)v[n - 1].i);
+	return 0;
+}
+
+/* Rows that a unique key would forbid are the owner's to judge: name them, change nothing. */
+static int refuse_duplicates(
+    struct database *db, const struct schema_table *table, const struct schema_key *key, struct err *err)
+{
+	const struct dialect *d = dialect_of(db);
+	struct duplicates dup = {.text = STRBUF_INIT(ERR_TEXT_MAX)};
+	struct strbuf sql = STRBUF_INIT(SQL_MAX);
+	int rc;
+
+	strbuf_addstr(&sql, "SELECT ");
+	dialect_names(d, key->columns, &sql);
+	strbuf_addstr(&sql, ", COUNT(*) FROM ");
+	dialect_name(d, table->name, &sql);
+	strbuf_addstr(&sql, " WHERE ");
+	for (size_t i = 0; key->columns[i] != NULL; i++) {
+		strbuf_addstr(&sql, i > 0 ? " AND " : "");
+		dialect_name(d, key->columns[i], &sql);
+		strbuf_addstr(&sql, " IS NOT NULL");
+	}
+	strbuf_addstr(&sql, " GROUP BY ");
+	dialect_names(d, key->columns, &sql);
+	strbuf_addstr(&sql, " HAVING COUNT(*) > 1 ORDER BY ");
+	dialect_names(d, key->columns, &sql);
+	strbuf_addf(&sql, " LIMIT %d", DUPLICATES_MAX + 1);
+	rc = db_query(db, sql.buf, NULL, 0, collect_duplicate, &dup, err);
+	if (rc == 0 && dup.n > 0)
+		rc = err_code(err, ERR_PERMANENT, "duplicates",
+		    "table %s holds several rows with the same %s:%s; remove the superfluous ones and start "
+		    "again "
+		    "(nothing was changed)",
+		    table->name, key->columns[0], dup.text.buf);
+	strbuf_release(&dup.text);
+	strbuf_release(&sql);
+	return rc;
+}
+
+static int ensure_key(
+    struct database *db, const struct schema_table *table, const struct schema_key *key, struct err *err)
+{
+	struct strbuf sql = STRBUF_INIT(SQL_MAX);
+	bool has;
+
+	if (has_key(db, table, key, &has, err) == -1)
+		return -1;
+	if (has)
+		return 0;
+	if (key->unique && refuse_duplicates(db, table, key, err) == -1)
+		return -1;
+	schema_create_key(table, key, dialect_of(db), &sql);
+	return run_sql(db, &sql, err);
+}
+
+static int check_columns_there(struct database *db, const struct schema_table *table, struct err *err)
+{
+	struct strbuf missing = STRBUF_INIT(ERR_TEXT_MAX);
+	struct strvec have = STRVEC_INIT;
+	int rc = list_names(db, dialect_of(db)->list_columns, table->name, &have, err);
+
+	for (const struct schema_column *c = table->columns; rc == 0 && c->name != NULL; c++)
+		if (!has_name(&have, c->name))
+			strbuf_addf(&missing, "%s%s", missing.len > 0 ? ", " : "", c->name);
+	if (rc == 0 && missing.len > 0)
+		rc = err_code(err, ERR_PERMANENT, "schema_mismatch",
+		    "table %s exists but lacks %s; it was made by another program (nothing was changed)",
+		    table->name, missing.buf);
+	strbuf_release(&missing);
+	strvec_release(&have);
+	return rc;
+}
+
+static int has_table(struct database *db, const char *table, bool *has, struct err *err)
+{
+	struct strvec names = STRVEC_INIT;
+	int rc = list_names(db, dialect_of(db)->list_table, table, &names, err);
+
+	*has = names.n > 0;
+	strvec_release(&names);
+	return rc;
+}
+
+static int ensure_table(struct database *db, const struct schema_table *table, struct err *err)
+{
+	struct strbuf sql = STRBUF_INIT(SQL_MAX);
+	bool has;
+
+	if (has_table(db, table->name, &has, err) == -1)
+		return -1;
+	if (has) {
+		if (check_columns_there(db, table, err) == -1)
+			return -1;
+	} else {
+		schema_create_table(table, dialect_of(db), &sql);
+		if (run_sql(db, &sql, err) == -1)
+			return -1;
+	}
+	for (const struct schema_key *k = table->keys; k != NULL && k->name != NULL; k++)
+		if (ensure_key(db, table, k, err) == -1)
+			return -1;
+	return 0;
+}
+
+static int ensure_column(
+    struct database *db, const struct schema_table *table, const char *name, struct err *err)
+{
+	struct strbuf sql = STRBUF_INIT(SQL_MAX);
+	struct strvec have = STRVEC_INIT;
+	int rc = list_names(db, dialect_of(db)->list_columns, table->name, &have, err);
+	bool has = has_name(&have, name);
+
+	strvec_release(&have);
+	if (rc == -1 || has)
+		return rc;
+	schema_add_column(table, schema_find_column(table, name), dialect_of(db), &sql);
+	return run_sql(db, &sql, err);
+}
+
+static int apply_step(
+    struct database *db, const struct schema *schema, const struct schema_step *step, struct err *err)
+{
+	const struct schema_table *table = schema_find_table(schema, step->table);
+
+	switch (step->verb) {
+	case SCHEMA_ADD_TABLE: return ensure_table(db, table, err);
+	case SCHEMA_ADD_COLUMN: return ensure_column(db, table, step->name, err);
+	case SCHEMA_ADD_KEY: return ensure_key(db, table, schema_find_key(table, step->name), err);
+	}
+	return err_set(err, ERR_BUG, "schema %s: a step of no known kind", schema->component);
+}
+
+/* 0: no table of versions, or no row of this component. */
+static int read_version(struct database *db, const struct schema *schema, int64_t *version, struct err *err)
+{
+	struct err local = ERR_INIT;
+	bool has;
+
+	*version = 0;
+	if (has_table(db, "orch_schema", &has, err) == -1)
+		return -1;
+	if (!has || db_query_int(db, "SELECT version FROM orch_schema WHERE component = ?",
+	                &DBV_TEXT(schema->component), 1, version, &local) == 0)
+		return 0;
+	if (err_is(&local, "not_found"))
+		return 0;
+	if (err != NULL)
+		*err = local;
+	return -1;
+}
+
+static int write_version(struct database *db, const struct schema *schema, struct err *err)
+{
+	static const char *const columns[] = {"component", "version", "applied_at", "program"};
+	char now[UTCTIME_MAX];
+
+	return db_upsert(db, schema_find_table(&orch_schema, "orch_schema"), columns,
+	    (struct db_value[]){
+	        DBV_TEXT(schema->component),
+	        DBV_INT(schema->version),
+	        DBV_TEXT(utctime_format_sql_ms(clock_now(), now)),
+	        DBV_TEXT(PACKAGE_STRING),
+	    },
+	    NITEMS(columns), err);
+}
+
+/* 1: there is something to do. */
+static int needs_work(struct database *db, const struct schema *schema, int64_t *version, struct err *err)
+{
+	if (read_version(db, schema, version, err) == -1)
+		return -1;
+	if (*version > schema->version)
+		return err_code(err, ERR_PERMANENT, "schema_newer",
+		    "%s: the tables of %s have version %lld, this program knows %d: use the newer program",
+		    db_location(db), schema->component, (long long)*version, schema->version);
+	return *version < schema->version;
+}
+
+static int migrate_schema(struct database *db, const struct schema *schema, struct err *err)
+{
+	int64_t version;
+	int rc = needs_work(db, schema, &version, err);
+
+	if (rc != 1)
+		return rc;
+	if (version == 0)
+		for (const struct schema_table *const *t = schema->tables; *t != NULL; t++)
+			if (ensure_table(db, *t, err) == -1)
+				return -1;
+	for (const struct schema_step *s = schema->steps; version > 0 && s != NULL && s->table != NULL; s++)
+		if (s->version > version && apply_step(db, schema, s, err) == -1)
+			return -1;
+	if (write_version(db, schema, err) == -1)
+		return -1;
+	log_info("database %s: schema=%s version=%lld->%d", db->name, schema->component, (long long)version,
+	    schema->version);
+	return 0;
+}
+
+static int migrate_all(struct database *db, const struct schema *const *all, struct err *err)
+{
+	for (; *all != NULL; all++)
+		if (migrate_schema(db, *all, err) == -1)
+			return err_wrap(err, "schema %s", (*all)->component);
+	return 0;
+}
+
+static int migrate_in_transaction(struct database *db, const struct schema *const *all, struct err *err)
+{
+	if (db_begin(db, err) == -1)
+		return -1;
+	if (migrate_all(db, all, err) == -1) {
+		db_rollback(db);
+		return -1;
+	}
+	return db_commit(db, err);
+}
+
+static int migrate_under_lock(struct database *db, const struct schema *const *all, struct err *err)
+{
+	int64_t got = 0;
+	int rc;
+
+	if (db_query_int(db, dialect_of(db)->migrate_lock, NULL, 0, &got, err) == -1 &&
+	    !err_is(err, "not_found"))
+		return -1;
+	if (got != 1)
+		return err_code(
+		    err, ERR_TRANSIENT, "busy", "%s: another process is changing the tables", db_location(db));
+	rc = migrate_all(db, all, err);
+	/* A connection that broke has given the lock back. */
+	db_query_int(db, dialect_of(db)->migrate_unlock, NULL, 0, &got, NULL);
+	return rc;
+}
+
+int db_migrate(struct database *db, const struct schema *schema, struct err *err)
+{
+	const struct schema *all[] = {&orch_schema, schema, NULL};
+	int64_t version;
+	int work = 0;
+
+	for (size_t i = 0; all[i] != NULL && work == 0; i++)
+		work = needs_work(db, all[i], &version, err);
+	if (work != 1)
+		return work;
+	if (dialect_of(db)->ddl_in_transaction)
+		return migrate_in_transaction(db, all, err);
+	return migrate_under_lock(db, all, err);
+}
