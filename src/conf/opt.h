@@ -22,6 +22,8 @@
  * sizes: a whole number and B KiB MiB GiB TiB kB MB GB TB; integers: decimal digits with an optional minus; booleans:
  * true false yes no on off.  Nothing else: no hex, no exponents, no blanks.  A YAML scalar's look never decides its
  * type, the row does.
+ *
+ * Limits (min, max) are values for numbers, sizes, durations and dates, bytes for OPT_STRING, items for OPT_STRLIST.
  */
 #ifndef OPT_H
 #define OPT_H
@@ -45,7 +47,7 @@ enum opt_type {
 	OPT_PREFIX, /* as OPT_KEY, may be empty, a trailing slash is allowed */
 	OPT_PATH, /* file name; made absolute against the folder of the file it stands in */
 	OPT_DATE, /* YYYYMMDD, a real date */
-	OPT_STRLIST, /* list of texts, or one text */
+	OPT_STRLIST, /* list of texts, or one text; with `choices` each item is one of them */
 	OPT_STRMAP, /* mapping of texts, order kept */
 	OPT_SECRET, /* {env: NAME} | {file: PATH} | {credential: NAME}; a literal is refused unless OPT_LITERAL_OK */
 	OPT_STORE, /* the name of a store of this configuration */
@@ -55,21 +57,21 @@ enum opt_type {
 
 enum {
 	OPT_REQUIRED = 1 << 0,
-	OPT_RELOAD = 1 << 1, /* takes effect on reload without restarting its object */
-	OPT_IGNORED =
-	    1
-	    << 2, /* accepted (and checked) for old files; a note says that it has no effect; no field is written */
-	OPT_LITERAL_OK =
-	    1 << 3, /* a secret may stand in the file (a warning is given when others can read the file) */
-	OPT_TEMPLATED =
-	    1 << 4, /* the value may hold {name} places, filled per run before the type's own check applies */
+	/* Takes effect on reload without restarting its object. */
+	OPT_RELOAD = 1 << 1,
+	/* Accepted (and checked) for old files; a note says that it has no effect; no field is written. */
+	OPT_IGNORED = 1 << 2,
+	/* A secret may stand in the file (a warning is given when others can read the file). */
+	OPT_LITERAL_OK = 1 << 3,
+	/* A text that may hold {name} places; checked with stand-ins, filled later by its user. */
+	OPT_TEMPLATED = 1 << 4,
 };
 
 struct opt {
 	const char *name;
 	enum opt_type type;
 	size_t off;
-	const char *def; /* default as text, parsed like input; NULL: none */
+	const char *def; /* default as text, as opt_parse_text takes it; NULL: none */
 	const char *min, *max; /* limits as text, inclusive; NULL: the type's own */
 	const char *choices;
 	unsigned flags;
@@ -104,16 +106,22 @@ struct diags; /* conf/diag.h: the problems found so far */
 
 /*
  * Bind a mapping to a zeroed conf struct: defaults, then the node's members, every problem to diags.  `where` names
- * the object in messages ("sensor uploads").  Returns 0, or -1 when anything was wrong; the struct must be released
- * either way.  vars fills {name} places of OPT_TEMPLATED rows; NULL leaves them as they are (only syntax is checked).
+ * the object in messages ("sensor 'uploads'").  Returns 0, or -1 when anything was wrong; the struct must be released
+ * either way.  map NULL is an empty mapping.
  */
 int opt_bind(
     const struct opt *opts, const struct node *map, const char *where, void *conf, struct diags *diags);
 /* Free what the rows own inside conf. */
 void opt_release(const struct opt *opts, void *conf);
-/* Parse one text as the row says (defaults, --set); 0 or -1 with a reason. */
+/*
+ * Parse one text as the row says (defaults, --set); 0 or -1 with a reason.  A list is split at blanks; a secret is
+ * env:NAME, file:PATH or credential:NAME; a mapping cannot be given this way.
+ */
 int opt_parse_text(const struct opt *opt, const char *text, void *conf, struct err *err);
-/* The bound struct as JSON: what a step's context carries; binding it again gives the same struct.  Secrets stay references. */
+/*
+ * The bound struct as JSON: what a step's context carries; binding it again gives the same struct.  Secrets stay
+ * references; only a literal that OPT_LITERAL_OK let in comes out.
+ */
 json_t *opt_to_json(const struct opt *opts, const void *conf);
 const struct opt *opt_find(const struct opt *opts, const char *name);
 const char *opt_type_name(enum opt_type type);
