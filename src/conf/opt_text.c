@@ -193,11 +193,11 @@ static int check_choice(const struct opt *opt, const char *text, struct err *err
 	const char *near;
 
 	split_choices(opt->choices, &list);
-	for (size_t i = 0; i < list.n; i++) {
+	for (size_t i = 0; i < list.n; i++)
 		if (strcmp(list.names[i], text) == 0)
 			return 0;
+	for (size_t i = 0; i < list.n; i++)
 		strbuf_addf(&sb, "%s%s", i == 0 ? "" : ", ", list.names[i]);
-	}
 	near = suggest_nearest(text, choice_name, &list);
 	if (near != NULL)
 		err_set(err, ERR_CONFIG, "'%.60s' is not one of %s; did you mean '%s'?", text, sb.buf, near);
