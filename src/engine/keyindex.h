@@ -1,0 +1,32 @@
+/*
+ * keyindex.h: what a sensor knows of every key, in memory as two hashes per key, in the database whole.
+ *
+ * A tick reports each key it sees; only keys whose report changed touch the database, so that a tick over many unchanged
+ * keys costs a hash each.  Two keys with one 64-bit hash would share an entry: with a million keys the chance is one in
+ * ten million per sensor, and the effect is a late display, never a lost run (runs hang on run keys, not on this index).
+ */
+#ifndef KEYINDEX_H
+#define KEYINDEX_H
+
+#include "base/util.h"
+#include "sensor/sensor.h"
+
+struct keyindex;
+struct state;
+
+/* Reads the sensor's keys; limit caps how many are kept. */
+struct keyindex *keyindex_load(struct state *, const char *sensor, int64_t limit);
+void keyindex_free(struct keyindex *); /* NULL is fine */
+
+/* Start a pass; then keyindex_see for each report of a finished tick; then maybe keyindex_sweep. */
+void keyindex_begin(struct keyindex *);
+/* Whether the row has to be written: new, or changed since it was last seen. */
+bool keyindex_see(struct keyindex *, const struct key_report *);
+void keyindex_write(struct keyindex *, struct state *, const struct key_report *, tm_ms now);
+/* Mark every key that was not seen in this pass as gone. */
+void keyindex_sweep(struct keyindex *, struct state *, tm_ms now);
+size_t keyindex_count(const struct keyindex *);
+/* How many reports were refused because the index is full. */
+int64_t keyindex_refused(const struct keyindex *);
+
+#endif

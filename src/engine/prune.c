@@ -1,0 +1,112 @@
+/* The history has a length: runs, ticks and keys beyond the limits go, a bounded number per turn. */
+#include "config.h"
+
+#include "engine/engine_priv.h"
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PRUNE_EVERY_MS 60000
+#define RUNS_PER_TURN  20
+
+struct doomed {
+	char *dir;
+};
+
+static void remove_dir(const struct err *failed, void *arg)
+{
+	struct doomed *d = arg;
+	struct err err = ERR_INIT;
+
+	if (failed == NULL && fs_remove_tree(d->dir, &err) == -1)
+		log_warn("prune: %s stays until the next start: %s", d->dir, err.text);
+	free(d->dir);
+	free(d);
+}
+
+/* Rows first, the folder after the commit: what a crash leaves is a folder without a row, removed at the next start. */
+static void prune_run(struct engine *e, int64_t id)
+{
+	struct doomed *d = xcalloc(1, sizeof(*d));
+
+	sql_do(e->state->sql, "DELETE FROM event WHERE run_id = ?1", "i", id);
+	sql_do(e->state->sql, "DELETE FROM run WHERE id = ?1", "i", id);
+	d->dir = xasprintf("%s/runs/%" PRId64, e->state->dir, id);
+	engine_after_commit(e, remove_dir, d);
+}
+
+static size_t prune_runs(struct engine *e)
+{
+	int64_t ids[RUNS_PER_TURN];
+	size_t n = 0;
+	struct sql_row *row;
+
+	if (sql_get_int(e->state->sql, 0, "SELECT count(*) FROM run", "") <= e->conf->limits.keep_runs)
+		return 0;
+	/* The newest run of a partition stays whatever its age: it tells what happened to that partition. */
+	row = sql_query(e->state->sql,
+	    "SELECT id FROM run AS r WHERE ended_at IS NOT NULL AND id <= (SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?1)"
+	    " AND (partition = '' OR EXISTS (SELECT 1 FROM run AS later WHERE later.partition = r.partition AND later.id > r.id))"
+	    " ORDER BY id LIMIT ?2",
+	    "ii", e->conf->limits.keep_runs, (int64_t)RUNS_PER_TURN);
+	while (n < RUNS_PER_TURN && sql_next(row))
+		ids[n++] = sql_int(row, 0);
+	sql_end(row);
+	for (size_t i = 0; i < n; i++)
+		prune_run(e, ids[i]);
+	return n;
+}
+
+static void prune_rows(struct engine *e)
+{
+	tm_ms old = e->now - e->conf->limits.keep_ticks;
+
+	sql_do(e->state->sql, "DELETE FROM tick WHERE id IN (SELECT id FROM tick WHERE last_at < ?1 LIMIT 1000)", "t", old);
+	sql_do(e->state->sql,
+	    "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE run_id IS NULL AND at < ?1 LIMIT 1000)", "t", old);
+	sql_do(e->state->sql,
+	    "DELETE FROM sensor_key WHERE (sensor, key) IN"
+	    " (SELECT sensor, key FROM sensor_key WHERE gone_at IS NOT NULL AND gone_at < ?1 LIMIT 1000)",
+	    "t", old);
+}
+
+tm_ms prune_turn(struct engine *e)
+{
+	if (e->local)
+		return TIME_NEVER;
+	if (e->now < e->next_prune)
+		return e->next_prune;
+	prune_rows(e);
+	e->next_prune = e->now + (prune_runs(e) == RUNS_PER_TURN ? 1000 : PRUNE_EVERY_MS);
+	return e->next_prune;
+}
+
+void prune_orphans(struct engine *e)
+{
+	char *path = fs_join(e->state->dir, "runs");
+	DIR *d = opendir(path);
+	struct dirent *de;
+
+	while (d != NULL && (de = readdir(d)) != NULL) {
+		char *end, *dir;
+		int64_t id = strtoll(de->d_name, &end, 10);
+
+		if (end == de->d_name || *end != '\0' ||
+		    sql_get_int(e->state->sql, 0, "SELECT 1 FROM run WHERE id = ?1", "i", id) == 1)
+			continue;
+		dir = fs_join(path, de->d_name);
+		log_info("prune: %s belongs to no run", dir);
+		fs_remove_tree(dir, NULL);
+		free(dir);
+	}
+	if (d != NULL)
+		closedir(d);
+	free(path);
+}

@@ -1,0 +1,567 @@
+#include "config.h"
+
+#include "engine/watch.h"
+
+#include "engine/engine_priv.h"
+#include "engine/keyindex.h"
+#include "engine/request.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "sensor/sensor.h"
+#include "store/store.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPORTS_MAX	100000 /* changed keys of one tick; the rest waits for the next */
+#define REQUESTS_MAX	10000
+#define FAIL_BACKOFF_MS 10000 /* first wait after a failed tick; doubles up to the sensor's interval */
+
+struct request_copy {
+	struct run_request req;
+	struct name_value *names;
+};
+
+struct waiter {
+	STAILQ_ENTRY(waiter) link;
+	engine_tick_fn *fn;
+	void *arg;
+	bool dry_run;
+	bool served; /* the tick under way began after it was asked for */
+};
+
+struct tick {
+	struct watch *watch;
+	tm_ms at, mono;
+	bool dry_run, whole, done;
+	char *cursor, *skip_reason;
+	struct err err;
+	struct key_report *reports; /* changed ones only */
+	size_t nreports, capreports;
+	int64_t seen;
+	struct request_copy *requests;
+	size_t nrequests, caprequests;
+};
+
+struct watch {
+	struct engine *engine;
+	const struct conf_sensor *conf;
+	void *mem;
+	struct keyindex *keys;
+	struct tick *tick; /* under way or done, not yet applied */
+	tm_ms next;
+	char *paused; /* by whom */
+	char *cursor;
+	int failures; /* in a row */
+	struct event *timeout;
+	STAILQ_HEAD(, waiter) waiters;
+};
+
+/* ---- stores shared by all sensors ---- */
+
+struct shared_store {
+	struct shared_store *next;
+	struct store *store;
+};
+
+static struct store *shared_store(struct engine *e, const char *name, struct err *err)
+{
+	const struct conf_store *cs;
+	struct shared_store *s;
+	struct store *store;
+
+	for (s = e->stores; s != NULL; s = s->next)
+		if (strcmp(s->store->name, name) == 0)
+			return s->store;
+	if ((cs = conf_store_find(e->conf, name)) == NULL) {
+		err_set(err, ERR_CONFIG, "no store '%s'", name);
+		return NULL;
+	}
+	if ((store = store_open(cs->type, cs->name, cs->opts, e->base, err)) == NULL)
+		return NULL;
+	s = xcalloc(1, sizeof(*s));
+	*s = (struct shared_store){.next = e->stores, .store = store};
+	e->stores = s;
+	return store;
+}
+
+static void close_stores(struct engine *e)
+{
+	struct shared_store *s;
+
+	while ((s = e->stores) != NULL) {
+		e->stores = s->next;
+		store_close(s->store);
+		free(s);
+	}
+}
+
+/* ---- the tick's services, as sensor.h promises them ---- */
+
+struct store *tick_store(struct tick *t, const char *name, struct err *err)
+{
+	return shared_store(t->watch->engine, name, err);
+}
+
+tm_ms tick_now(const struct tick *t)
+{
+	return t->at;
+}
+
+const char *tick_cursor(const struct tick *t)
+{
+	return t->cursor;
+}
+
+void tick_set_cursor(struct tick *t, const char *cursor)
+{
+	xstrset(&t->cursor, cursor);
+}
+
+tm_ms tick_key_since(const struct tick *t, const char *key, const char *fingerprint)
+{
+	struct watch *w = t->watch;
+
+	return sql_get_int(w->engine->state->sql, t->at,
+	    "SELECT since FROM sensor_key WHERE sensor = ?1 AND key = ?2 AND fingerprint IS ?3 AND gone_at IS NULL", "sss",
+	    w->conf->name, key, fingerprint);
+}
+
+static char *dup(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+void tick_report(struct tick *t, const struct key_report *r)
+{
+	struct key_report *copy;
+
+	t->seen++;
+	if (t->nreports >= REPORTS_MAX || !keyindex_see(t->watch->keys, r))
+		return;
+	if (t->nreports == t->capreports) {
+		t->capreports = t->capreports ? t->capreports * 2 : 64;
+		t->reports = xreallocarray(t->reports, t->capreports, sizeof(*t->reports));
+	}
+	copy = &t->reports[t->nreports++];
+	*copy = *r;
+	copy->key = dup(r->key);
+	copy->reason = dup(r->reason);
+	copy->fingerprint = dup(r->fingerprint);
+}
+
+void tick_reported_all(struct tick *t)
+{
+	t->whole = true;
+}
+
+int tick_request(struct tick *t, const struct run_request *req, struct err *err)
+{
+	struct request_copy *c;
+
+	if (t->nrequests >= REQUESTS_MAX)
+		return err_code(err, ERR_TRANSIENT, "limit", "more than %d runs in one tick; the rest comes with the next",
+		    REQUESTS_MAX);
+	if (t->nrequests == t->caprequests) {
+		t->caprequests = t->caprequests ? t->caprequests * 2 : 8;
+		t->requests = xreallocarray(t->requests, t->caprequests, sizeof(*t->requests));
+	}
+	c = &t->requests[t->nrequests++];
+	c->req = *req;
+	c->req.key = dup(req->key);
+	c->req.generation = dup(req->generation ? req->generation : "");
+	c->req.why = dup(req->why);
+	c->req.names = c->names = xcalloc(req->nnames, sizeof(*c->names));
+	for (size_t i = 0; i < req->nnames; i++) {
+		c->names[i].name = dup(req->names[i].name);
+		c->names[i].value = dup(req->names[i].value);
+	}
+	return 0;
+}
+
+void tick_done(struct tick *t, const char *skip_reason, const struct err *err)
+{
+	assert(!t->done);
+	t->done = true;
+	xstrset(&t->skip_reason, skip_reason);
+	if (err != NULL)
+		t->err = *err;
+	event_del(t->watch->timeout);
+	engine_kick(t->watch->engine);
+}
+
+static void tick_free(struct tick *t)
+{
+	for (size_t i = 0; i < t->nreports; i++) {
+		free((char *)t->reports[i].key);
+		free((char *)t->reports[i].reason);
+		free((char *)t->reports[i].fingerprint);
+	}
+	for (size_t i = 0; i < t->nrequests; i++) {
+		struct request_copy *c = &t->requests[i];
+
+		for (size_t k = 0; k < c->req.nnames; k++) {
+			free((char *)c->names[k].name);
+			free((char *)c->names[k].value);
+		}
+		free(c->names);
+		free((char *)c->req.key);
+		free((char *)c->req.generation);
+		free((char *)c->req.why);
+	}
+	free(t->reports);
+	free(t->requests);
+	free(t->cursor);
+	free(t->skip_reason);
+	free(t);
+}
+
+/* ---- history ---- */
+
+static void record_tick(struct watch *w, const struct tick *t, const char *outcome, const char *reason, int64_t requested)
+{
+	struct sql *sql = w->engine->state->sql;
+	tm_ms took = clock_mono() - t->mono;
+	int64_t last = sql_get_int(sql, 0, "SELECT max(id) FROM tick WHERE sensor = ?1", "s", w->conf->name);
+
+	/* A tick like the one before lengthens its row. */
+	sql_do(sql,
+	    "UPDATE tick SET last_at = ?2, n = n + 1, duration_ms = ?5"
+	    " WHERE id = ?1 AND outcome = ?3 AND reason IS ?4 AND requested = 0 AND ?6 = 0",
+	    "itssti", last, t->at, outcome, reason, took, requested);
+	if (sql_changes(sql) == 0)
+		sql_do(sql,
+		    "INSERT INTO tick(sensor, first_at, last_at, n, outcome, reason, requested, duration_ms)"
+		    " VALUES(?1, ?2, ?2, 1, ?3, ?4, ?5, ?6)",
+		    "stssit", w->conf->name, t->at, outcome, reason, requested, took);
+	sql_do(sql,
+	    "INSERT INTO sensor(name, cursor, last_tick_at, last_ok_at, next_tick_at) VALUES(?1, ?2, ?3, nullif(?4, 0), ?5)"
+	    " ON CONFLICT(name) DO UPDATE SET cursor = ?2, last_tick_at = ?3, last_ok_at = coalesce(nullif(?4, 0), last_ok_at),"
+	    " next_tick_at = ?5",
+	    "ssttt", w->conf->name, t->err.class ? w->cursor : t->cursor, t->at, t->err.class ? (tm_ms)0 : t->at, w->next);
+}
+
+/* ---- applying a tick ---- */
+
+struct tally {
+	int64_t made, duplicate, changed, no_room, bad;
+	struct strbuf text;
+	json_t *runs;
+};
+
+static void apply_request(struct watch *w, const struct run_request *req, bool dry_run, struct tally *tally)
+{
+	struct err err = ERR_INIT;
+	int64_t run_id = 0;
+
+	switch (request_from_sensor(w->engine, w->conf, req, dry_run, &run_id, &err)) {
+	case REQUEST_MADE:
+		tally->made++;
+		strbuf_addf(&tally->text, "%s%s: %s", tally->text.len ? "; " : "", req->key, req->why ? req->why : "complete");
+		json_array_append_new(tally->runs,
+		    json_pack("{s:s, s:o, s:s?}", "key", req->key, "run", dry_run ? json_null() : json_integer(run_id), "why",
+			req->why));
+		return;
+	case REQUEST_DUPLICATE: tally->duplicate++; return;
+	case REQUEST_CHANGED: tally->changed++; return;
+	case REQUEST_NO_ROOM: tally->no_room++; break;
+	case REQUEST_BAD: tally->bad++; break;
+	}
+	strbuf_addf(&tally->text, "%s%s: %s", tally->text.len ? "; " : "", req->key, err.text);
+	log_warn("sensor %s key=%s: no run: %s", w->conf->name, req->key, err.text);
+}
+
+static char *tick_reason(const struct tick *t, struct tally *tally)
+{
+	struct strbuf s = STRBUF_INIT(8192);
+	char *text;
+
+	if (tally->text.len > 0) {
+		strbuf_add(&s, tally->text.buf, MIN(tally->text.len, (size_t)2000));
+	} else if (t->skip_reason != NULL) {
+		strbuf_add(&s, t->skip_reason, MIN(strlen(t->skip_reason), (size_t)2000));
+	}
+	if (tally->changed > 0)
+		strbuf_addf(&s, "%s%" PRId64 " changed after their run (not run again)", s.len ? "; " : "", tally->changed);
+	text = s.len > 0 ? xstrdup(s.buf) : NULL;
+	strbuf_release(&s);
+	return text;
+}
+
+static void answer_waiters(struct watch *w, const struct tick *t, const char *outcome, const char *reason, json_t *runs)
+{
+	STAILQ_HEAD(, waiter) rest = STAILQ_HEAD_INITIALIZER(rest);
+	struct waiter *wt;
+	json_t *summary = json_pack("{s:s, s:s, s:s?, s:I, s:O, s:b}", "sensor", w->conf->name, "outcome", outcome, "reason",
+	    reason, "keys", (json_int_t)t->seen, "runs", runs, "dry_run", t->dry_run);
+
+	while ((wt = STAILQ_FIRST(&w->waiters)) != NULL) {
+		STAILQ_REMOVE_HEAD(&w->waiters, link);
+		if (!wt->served) {
+			STAILQ_INSERT_TAIL(&rest, wt, link);
+			continue;
+		}
+		wt->fn(summary, t->err.class ? &t->err : NULL, wt->arg);
+		free(wt);
+	}
+	STAILQ_CONCAT(&w->waiters, &rest);
+	json_decref(summary);
+}
+
+static void reload_keys(struct watch *w)
+{
+	keyindex_free(w->keys);
+	w->keys = keyindex_load(w->engine->state, w->conf->name, w->engine->conf->limits.keep_keys);
+}
+
+static void plan_next(struct watch *w, const struct tick *t)
+{
+	tm_ms wait = w->conf->every;
+
+	if (t->err.class != ERR_NONE) {
+		tm_ms backoff = FAIL_BACKOFF_MS << MIN(w->failures, 20);
+
+		wait = MIN(wait, backoff);
+		w->failures++;
+	} else {
+		w->failures = 0;
+	}
+	w->next = w->engine->now + wait;
+}
+
+static void apply_good(struct watch *w, struct tick *t, struct tally *tally)
+{
+	struct engine *e = w->engine;
+
+	for (size_t i = 0; i < t->nreports && !t->dry_run; i++)
+		keyindex_write(w->keys, e->state, &t->reports[i], e->now);
+	if (t->whole && !t->dry_run)
+		keyindex_sweep(w->keys, e->state, e->now);
+	for (size_t i = 0; i < t->nrequests; i++)
+		apply_request(w, &t->requests[i].req, t->dry_run, tally);
+}
+
+static void apply_tick(struct watch *w)
+{
+	struct tick *t = w->tick;
+	struct tally tally = {.text = STRBUF_INIT(65536), .runs = json_array()};
+	const char *outcome;
+	char *reason;
+
+	w->tick = NULL;
+	if (!t->dry_run)
+		plan_next(w, t);
+	if (t->err.class == ERR_NONE) {
+		apply_good(w, t, &tally);
+		outcome = tally.made > 0 ? "requested" : tally.bad > 0 || tally.no_room > 0 ? "failed" : "skipped";
+		reason = tick_reason(t, &tally);
+	} else {
+		outcome = "failed";
+		reason = xstrdup(t->err.text);
+		log_warn("sensor %s tick failed, next in %" PRId64 " s: %s", w->conf->name, (w->next - w->engine->now) / 1000,
+		    t->err.text);
+	}
+	if (!t->dry_run) {
+		record_tick(w, t, outcome, reason, tally.made);
+		if (t->err.class == ERR_NONE)
+			xstrset(&w->cursor, t->cursor);
+		engine_note(w->engine, "sensor", 0, w->conf->name,
+		    json_pack("{s:s, s:s?, s:I}", "outcome", outcome, "reason", reason, "requested", (json_int_t)tally.made));
+	}
+	/* What the index saw in a tick that does not count must not hide the next one's changes. */
+	if (t->dry_run || t->err.class != ERR_NONE)
+		reload_keys(w);
+	answer_waiters(w, t, outcome, reason, tally.runs);
+	free(reason);
+	json_decref(tally.runs);
+	strbuf_release(&tally.text);
+	tick_free(t);
+}
+
+/* ---- starting ticks ---- */
+
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct watch *w = arg;
+	struct err err = ERR_INIT;
+
+	if (w->tick == NULL || w->tick->done)
+		return;
+	w->conf->type->cancel(w->mem, w->tick);
+	err_code(&err, ERR_TRANSIENT, "timeout", "the tick took longer than %" PRId64 " s", w->conf->timeout / 1000);
+	tick_done(w->tick, NULL, &err);
+}
+
+static void start_tick(struct watch *w, bool dry_run)
+{
+	struct timeval tv = {.tv_sec = w->conf->timeout / 1000, .tv_usec = w->conf->timeout % 1000 * 1000};
+	struct tick *t = xcalloc(1, sizeof(*t));
+	struct err err = ERR_INIT;
+	struct waiter *wt;
+
+	t->watch = w;
+	t->at = w->engine->now;
+	t->mono = clock_mono();
+	t->dry_run = dry_run;
+	t->cursor = xstrdup(w->cursor);
+	w->tick = t;
+	STAILQ_FOREACH(wt, &w->waiters, link)
+		wt->served = wt->dry_run == dry_run;
+	keyindex_begin(w->keys);
+	if (w->conf->timeout > 0)
+		event_add(w->timeout, &tv);
+	if (w->conf->type->tick(w->mem, t, &err) == -1)
+		tick_done(t, NULL, &err);
+}
+
+static void start_due(struct watch *w)
+{
+	struct waiter *wt = STAILQ_FIRST(&w->waiters);
+	struct engine *e = w->engine;
+
+	if (w->tick != NULL || e->draining)
+		return;
+	/* A wall clock set back must not silence a sensor for longer than its interval. */
+	w->next = MIN(w->next, e->now + w->conf->every);
+	if (wt != NULL)
+		start_tick(w, wt->dry_run);
+	else if (w->paused == NULL && !e->local && w->next <= e->now)
+		start_tick(w, false);
+}
+
+tm_ms watch_turn(struct engine *e)
+{
+	tm_ms due = TIME_NEVER;
+
+	for (size_t i = 0; i < e->nwatches; i++) {
+		struct watch *w = &e->watches[i];
+
+		if (w->tick != NULL && w->tick->done)
+			apply_tick(w);
+		start_due(w);
+		if (w->tick == NULL && w->paused == NULL && !e->local)
+			due = MIN(due, w->next);
+	}
+	return e->draining ? TIME_NEVER : due;
+}
+
+static void load_row(struct watch *w)
+{
+	struct sql_row *row = sql_query(w->engine->state->sql,
+	    "SELECT cursor, paused, next_tick_at FROM sensor WHERE name = ?1", "s", w->conf->name);
+
+	if (sql_next(row)) {
+		xstrset(&w->cursor, sql_text(row, 0));
+		xstrset(&w->paused, sql_text(row, 1));
+		w->next = sql_int(row, 2);
+	} else {
+		xstrset(&w->cursor, "");
+		if (w->conf->paused)
+			xstrset(&w->paused, "the configuration");
+	}
+	sql_end(row);
+}
+
+void watch_start_all(struct engine *e)
+{
+	e->watches = xcalloc(e->conf->nsensors, sizeof(*e->watches));
+	for (size_t i = 0; i < e->conf->nsensors; i++) {
+		struct watch *w = &e->watches[e->nwatches++];
+		struct err err = ERR_INIT;
+
+		w->engine = e;
+		w->conf = &e->conf->sensors[i];
+		STAILQ_INIT(&w->waiters);
+		w->timeout = event_new(e->base, -1, 0, on_timeout, w);
+		load_row(w);
+		reload_keys(w);
+		if ((w->mem = w->conf->type->start(w->conf->opts, &err)) == NULL) {
+			log_error("sensor %s cannot start, it stays paused: %s", w->conf->name, err.text);
+			xstrset(&w->paused, "a failure to start");
+		}
+	}
+}
+
+static void watch_stop(struct watch *w)
+{
+	struct err err = ERR_INIT;
+	struct waiter *wt;
+
+	if (w->tick != NULL) {
+		if (!w->tick->done)
+			w->conf->type->cancel(w->mem, w->tick);
+		tick_free(w->tick);
+	}
+	err_set(&err, ERR_CANCELLED, "the sensor was stopped");
+	while ((wt = STAILQ_FIRST(&w->waiters)) != NULL) {
+		STAILQ_REMOVE_HEAD(&w->waiters, link);
+		wt->fn(NULL, &err, wt->arg);
+		free(wt);
+	}
+	if (w->mem != NULL)
+		w->conf->type->stop(w->mem);
+	event_free(w->timeout);
+	keyindex_free(w->keys);
+	free(w->paused);
+	free(w->cursor);
+}
+
+void watch_stop_all(struct engine *e)
+{
+	for (size_t i = 0; i < e->nwatches; i++)
+		watch_stop(&e->watches[i]);
+	free(e->watches);
+	e->watches = NULL;
+	e->nwatches = 0;
+	close_stores(e);
+}
+
+/* ---- what people ask ---- */
+
+static struct watch *watch_find(struct engine *e, const char *name, struct err *err)
+{
+	for (size_t i = 0; i < e->nwatches; i++)
+		if (strcmp(e->watches[i].conf->name, name) == 0)
+			return &e->watches[i];
+	err_code(err, ERR_PERMANENT, "not_found", "no sensor '%s' in the configuration", name);
+	return NULL;
+}
+
+int engine_sensor_pause(struct engine *e, const char *name, bool paused, const char *who, struct err *err)
+{
+	struct watch *w = watch_find(e, name, err);
+
+	if (w == NULL)
+		return -1;
+	if (!paused && w->mem == NULL)
+		return err_code(err, ERR_PERMANENT, "refused", "the sensor could not be started; see the log");
+	xstrset(&w->paused, paused ? who : NULL);
+	sql_do(e->state->sql,
+	    "INSERT INTO sensor(name, paused) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET paused = ?2", "ss", name,
+	    w->paused);
+	log_info("sensor %s %s by=%s", name, paused ? "paused" : "resumed", who);
+	engine_kick(e);
+	return 0;
+}
+
+int engine_sensor_tick(
+    struct engine *e, const char *name, bool dry_run, engine_tick_fn *on_done, void *arg, struct err *err)
+{
+	struct watch *w = watch_find(e, name, err);
+	struct waiter *wt;
+
+	if (w == NULL)
+		return -1;
+	if (w->mem == NULL)
+		return err_code(err, ERR_PERMANENT, "refused", "the sensor could not be started; see the log");
+	if (e->draining)
+		return err_code(err, ERR_TRANSIENT, "draining", "the daemon is stopping");
+	wt = xcalloc(1, sizeof(*wt));
+	*wt = (struct waiter){.fn = on_done, .arg = arg, .dry_run = dry_run};
+	STAILQ_INSERT_TAIL(&w->waiters, wt, link);
+	engine_kick(e);
+	return 0;
+}

@@ -1,0 +1,137 @@
+#include "config.h"
+
+#include "query/query_priv.h"
+
+#include "base/clock.h"
+#include "base/utctime.h"
+#include "engine/engine.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DAY_MS INT64_C(86400000)
+
+json_t *query_object(void)
+{
+	return json_pack("{s:s}", "schema", "orchd/1");
+}
+
+json_t *query_time(tm_ms t)
+{
+	char text[UTCTIME_MAX];
+
+	return t == 0 ? json_null() : json_string(utctime_format(t, text));
+}
+
+json_t *col_text(const struct sql_row *row, int col)
+{
+	return json_text_new(sql_text(row, col));
+}
+
+json_t *col_time(const struct sql_row *row, int col)
+{
+	return query_time(sql_int(row, col));
+}
+
+json_t *col_int(const struct sql_row *row, int col)
+{
+	return sql_is_null(row, col) ? json_null() : json_integer(sql_int(row, col));
+}
+
+json_t *col_double(const struct sql_row *row, int col)
+{
+	return sql_is_null(row, col) ? json_null() : json_real(sql_double(row, col));
+}
+
+json_t *col_json(const struct sql_row *row, int col)
+{
+	const char *text = sql_text(row, col);
+	json_t *j = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+
+	return j ? j : json_null();
+}
+
+json_t *col_error(const struct sql_row *row, int class)
+{
+	if (sql_is_null(row, class) && sql_is_null(row, class + 2))
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "class", col_text(row, class), "code", col_text(row, class + 1), "text",
+	    col_text(row, class + 2));
+}
+
+json_t *query_failed(const struct query *q, json_t *obj, struct err *err)
+{
+	const struct err *e = sql_error(q->state->sql);
+
+	if (e == NULL)
+		return obj;
+	if (err != NULL)
+		*err = *e;
+	sql_rollback(q->state->sql);
+	json_decref(obj);
+	return NULL;
+}
+
+json_t *query_holds(const struct query *q, struct err *err)
+{
+	json_t *obj = query_object(), *list = json_array();
+	struct sql_row *row = sql_query(q->state->sql, "SELECT partition, reason, who, at FROM hold ORDER BY partition", "");
+
+	while (sql_next(row))
+		json_array_append_new(list,
+		    json_pack("{s:o, s:o, s:o, s:o}", "partition", col_text(row, 0), "reason", col_text(row, 1), "who",
+			col_text(row, 2), "at", col_time(row, 3)));
+	sql_end(row);
+	json_object_set_new(obj, "holds", list);
+	return query_failed(q, obj, err);
+}
+
+static void add_engine(const struct query *q, json_t *obj)
+{
+	const struct engine_stats *st = engine_stats(q->engine);
+
+	json_object_set_new(obj, "pid", json_integer(getpid()));
+	json_object_set_new(obj, "started_at", query_time(st->started_at));
+	json_object_set_new(obj, "draining", json_boolean(engine_is_draining(q->engine)));
+	json_object_set_new(obj, "steps_running", json_integer(st->steps_running));
+	json_object_set_new(obj, "turns", json_integer(st->turns));
+	json_object_set_new(obj, "commits", json_integer(st->commits));
+	json_object_set_new(obj, "commit_failures", json_integer(st->commit_failures));
+	json_object_set_new(obj, "commit_max_ms", json_real((double)st->commit_us_max / 1000.0));
+}
+
+static int64_t state_bytes(const struct query *q)
+{
+	return sql_get_int(q->state->sql, 0, "PRAGMA page_count", "") * sql_get_int(q->state->sql, 0, "PRAGMA page_size", "");
+}
+
+json_t *query_status(const struct query *q, struct err *err)
+{
+	struct sql *sql = q->state->sql;
+	json_t *obj = query_object(), *sensors = query_sensors(q, err), *holds = query_holds(q, err);
+
+	json_object_set_new(obj, "as_of", query_time(clock_now()));
+	json_object_set_new(obj, "version", json_string(PACKAGE_VERSION));
+	json_object_set_new(obj, "instance", json_string(q->state->instance));
+	json_object_set_new(obj, "epoch", json_integer(sql_get_int(sql, 0, "SELECT value FROM meta WHERE key = 'epoch'", "")));
+	json_object_set_new(obj, "config_file", json_text_new(q->conf->file));
+	json_object_set_new(obj, "daemon", json_boolean(q->engine != NULL));
+	json_object_set_new(obj, "runs",
+	    json_pack("{s:I, s:I}", "queued",
+		(json_int_t)sql_get_int(sql, 0, "SELECT count(*) FROM run WHERE ended_at IS NULL AND state = 'queued'", ""),
+		"running",
+		(json_int_t)sql_get_int(sql, 0, "SELECT count(*) FROM run WHERE ended_at IS NULL AND state = 'running'", "")));
+	json_object_set_new(obj, "failed_last_day",
+	    json_integer(sql_get_int(sql, 0,
+		"SELECT count(*) FROM run WHERE state = 'failed' AND ended_at > ?1"
+		" AND id > (SELECT coalesce(max(id), 0) - 20000 FROM run)",
+		"t", clock_now() - DAY_MS)));
+	json_object_set(obj, "sensors", json_object_get(sensors, "sensors"));
+	json_object_set(obj, "holds", json_object_get(holds, "holds"));
+	json_object_set_new(obj, "state_bytes", json_integer(state_bytes(q)));
+	if (q->engine != NULL)
+		add_engine(q, obj);
+	json_decref(sensors);
+	json_decref(holds);
+	return query_failed(q, obj, err);
+}

@@ -1,0 +1,94 @@
+/*
+ * query.h: what is known, as JSON: the one serializer behind `orchctl --json`, the API and the page.
+ *
+ * Every function reads the state database (a reader is enough) and the configuration, and returns a new object with
+ * "schema": "orchd/1", or NULL with err ("not_found" and the like).  Times are ISO 8601 UTC texts or null; durations
+ * end in _ms; an error is null or {"class", "code", "text"}.
+ *
+ * run      {"id", "uid", "job", "assets": [..], "partition", "state", "outcome", "origin", "why", "dry_run",
+ *           "retry_of", "cancel", "created_at", "started_at", "ended_at", "error", "wait_reason"}
+ * run_show run + {"config", "tags", "sensor", "sensor_key", "run_key", "generation",
+ *           "steps": [{"asset", "type", "deps": [..], "state", "outcome", "started_at", "ended_at", "not_before",
+ *                      "error", "wait_reason", "run_uid", "metadata",
+ *                      "live": {"attempt", "pid", "progress": {"what", "done", "total"}, "stopping"} | null,
+ *                      "attempts": [{"n", "started_at", "ended_at", "outcome", "kill_reason", "error", "exit_code",
+ *                                    "signal", "utime_s", "stime_s", "maxrss_kib", "warnings"}]}],
+ *           "events": [{"id", "at", "asset", "attempt", "kind", "text"}]}
+ * key      {"key", "verdict", "reason", "present", "expected", "bytes", "newest", "first_at", "since", "gone_at", "run"}
+ * tick     {"first_at", "last_at", "n", "outcome", "reason", "requested", "duration_ms"}
+ */
+#ifndef QUERY_H
+#define QUERY_H
+
+#include "base/err.h"
+#include "base/json.h"
+
+struct conf;
+struct engine;
+struct state;
+
+#define QUERY_LIMIT_MAX 1000
+
+struct query {
+	struct state *state; /* reader or owner */
+	const struct conf *conf;
+	struct engine *engine; /* NULL: no live knowledge */
+};
+
+struct run_filter {
+	const char *state, *job, *partition, *origin; /* NULL: any; a partition takes those below it too */
+	int64_t before;				      /* ids below this; 0: from the newest */
+	int64_t limit;
+};
+
+/*
+ * {"as_of", "version", "instance", "epoch", "config_file", "daemon", "runs": {"queued", "running"}, "failed_last_day",
+ *  "sensors": [sensor..], "holds": [..], "state_bytes"} and from a daemon {"pid", "started_at", "draining",
+ *  "steps_running", "turns", "commits", "commit_failures", "commit_max_ms"}
+ */
+json_t *query_status(const struct query *, struct err *err);
+
+/* {"runs": [run..], "next": id or null} newest first */
+json_t *query_runs(const struct query *, const struct run_filter *, struct err *err);
+json_t *query_run(const struct query *, int64_t id, struct err *err);
+/*
+ * {"logs": [{"asset", "attempt", "stream": "stdout"|"stderr"|"journal", "text", "size", "from"}]}: the last `most`
+ * bytes of each; asset NULL: all.
+ */
+json_t *query_run_logs(const struct query *, int64_t id, const char *asset, size_t most, struct err *err);
+
+/*
+ * {"assets": [{"name", "type", "deps", "tags", "aliases", "pool", "description",
+ *              "last": {"run", "partition", "at", "outcome"} | null}]}
+ */
+json_t *query_assets(const struct query *, struct err *err);
+/*
+ * One of those + {"options", "retries", "timeout_ms", "partition_template", "downstream",
+ *                 "materializations": [{"run", "partition", "at", "outcome", "metadata"}]}; partition NULL: any
+ */
+json_t *query_asset(const struct query *, const char *name, const char *partition, struct err *err);
+
+/*
+ * {"sensors": [{"name", "type", "job", "description", "every_ms", "paused", "cursor", "last_tick_at", "last_ok_at",
+ *               "next_tick_at", "last": tick | null, "keys": {"pending": n, "complete": n, ..}}]}
+ */
+json_t *query_sensors(const struct query *, struct err *err);
+/* {"sensor", "ticks": [tick..]} newest first */
+json_t *query_ticks(const struct query *, const char *sensor, int64_t limit, struct err *err);
+/* {"sensor", "keys": [key..], "next": key or null}; verdict NULL: any that is there; "gone": those that left */
+json_t *query_keys(
+    const struct query *, const char *sensor, const char *verdict, const char *after, int64_t limit, struct err *err);
+
+/* {"holds": [{"partition", "reason", "who", "at"}]} */
+json_t *query_holds(const struct query *, struct err *err);
+/*
+ * What happened to a key or partition, and why: {"what", "lines": [text..], "keys": [key..], "runs": [run..],
+ * "holds": [..]}; lines tell the story for people, oldest first.
+ */
+json_t *query_why(const struct query *, const char *what, struct err *err);
+
+/* A fresh object with the schema member. */
+json_t *query_object(void);
+json_t *query_time(tm_ms t); /* null for 0 */
+
+#endif

@@ -1,0 +1,106 @@
+#include "config.h"
+
+#include "query/query_priv.h"
+
+#include "step/asset.h"
+
+#include <string.h>
+
+#define MATERIALIZATIONS_SHOWN 50
+
+static json_t *names(const struct strvec *sv)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sv->n; i++)
+		json_array_append_new(list, json_string(sv->v[i]));
+	return list;
+}
+
+static json_t *last_of(const struct query *q, const char *asset)
+{
+	json_t *last = NULL;
+	struct sql_row *row = sql_query(q->state->sql,
+	    "SELECT run_id, partition, at, outcome FROM materialization WHERE id ="
+	    " (SELECT max(id) FROM materialization WHERE asset = ?1)",
+	    "s", asset);
+
+	if (sql_next(row))
+		last = json_pack("{s:o, s:o, s:o, s:o}", "run", col_int(row, 0), "partition", col_text(row, 1), "at",
+		    col_time(row, 2), "outcome", col_text(row, 3));
+	sql_end(row);
+	return last ? last : json_null();
+}
+
+static json_t *asset_row(const struct query *q, const struct conf_asset *a)
+{
+	json_t *obj = json_object();
+
+	json_object_set_new(obj, "name", json_string(a->name));
+	json_object_set_new(obj, "type", json_string(a->type->name));
+	json_object_set_new(obj, "deps", names(&a->deps));
+	json_object_set_new(obj, "tags", names(&a->tags));
+	json_object_set_new(obj, "aliases", names(&a->aliases));
+	json_object_set_new(obj, "pool", json_text_new(a->pool));
+	json_object_set_new(obj, "description", json_text_new(a->description));
+	json_object_set_new(obj, "last", last_of(q, a->name));
+	return obj;
+}
+
+json_t *query_assets(const struct query *q, struct err *err)
+{
+	json_t *obj = query_object(), *list = json_array();
+
+	for (size_t i = 0; i < q->conf->nassets; i++)
+		json_array_append_new(list, asset_row(q, &q->conf->assets[i]));
+	json_object_set_new(obj, "assets", list);
+	return query_failed(q, obj, err);
+}
+
+static json_t *downstream_of(const struct query *q, const struct conf_asset *a)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < q->conf->nassets; i++)
+		if (strvec_has(&q->conf->assets[i].deps, a->name))
+			json_array_append_new(list, json_string(q->conf->assets[i].name));
+	return list;
+}
+
+static json_t *materializations(const struct query *q, const char *asset, const char *partition)
+{
+	json_t *list = json_array();
+	struct sql_row *row = sql_query(q->state->sql,
+	    "SELECT run_id, partition, at, outcome, metadata FROM materialization"
+	    " WHERE asset = ?1 AND (?2 IS NULL OR partition = ?2) ORDER BY id DESC LIMIT ?3",
+	    "ssi", asset, partition, (int64_t)MATERIALIZATIONS_SHOWN);
+
+	while (sql_next(row))
+		json_array_append_new(list,
+		    json_pack("{s:o, s:o, s:o, s:o, s:o}", "run", col_int(row, 0), "partition", col_text(row, 1), "at",
+			col_time(row, 2), "outcome", col_text(row, 3), "metadata", col_json(row, 4)));
+	sql_end(row);
+	return list;
+}
+
+json_t *query_asset(const struct query *q, const char *name, const char *partition, struct err *err)
+{
+	const struct conf_asset *a = conf_asset_find(q->conf, name);
+	json_t *obj, *row;
+
+	if (a == NULL) {
+		err_code(err, ERR_PERMANENT, "not_found", "no asset '%s' in the configuration", name);
+		return NULL;
+	}
+	obj = query_object();
+	row = asset_row(q, a);
+	json_object_update(obj, row);
+	json_decref(row);
+	json_object_set_new(obj, "options", opt_to_json(a->type->opts, a->opts));
+	json_object_set_new(obj, "retries", json_integer(a->retries));
+	json_object_set_new(obj, "timeout_ms", json_integer(a->timeout));
+	json_object_set_new(obj, "partition_template", json_text_new(a->partition));
+	json_object_set_new(obj, "downstream", downstream_of(q, a));
+	json_object_set_new(obj, "materializations", materializations(q, a->name, partition));
+	return query_failed(q, obj, err);
+}

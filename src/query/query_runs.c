@@ -1,0 +1,292 @@
+#include "config.h"
+
+#include "query/query_priv.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "step/asset.h"
+#include "step/attempt_dir.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EVENTS_SHOWN 1000
+
+json_t *query_run_row(const struct query *q, const struct sql_row *row)
+{
+	int64_t id = sql_int(row, 0);
+	json_t *obj = json_object();
+
+	json_object_set_new(obj, "id", json_integer(id));
+	json_object_set_new(obj, "uid", json_sprintf("%s-%" PRId64, q->state->instance, id));
+	json_object_set_new(obj, "job", col_text(row, 1));
+	json_object_set_new(obj, "assets", col_json(row, 2));
+	json_object_set_new(obj, "partition", col_text(row, 3));
+	json_object_set_new(obj, "state", col_text(row, 4));
+	json_object_set_new(obj, "outcome", col_text(row, 5));
+	json_object_set_new(obj, "origin", col_text(row, 6));
+	json_object_set_new(obj, "why", col_text(row, 7));
+	json_object_set_new(obj, "dry_run", json_boolean(sql_int(row, 8)));
+	json_object_set_new(obj, "retry_of", col_int(row, 9));
+	json_object_set_new(obj, "cancel", col_text(row, 10));
+	json_object_set_new(obj, "created_at", col_time(row, 11));
+	json_object_set_new(obj, "started_at", col_time(row, 12));
+	json_object_set_new(obj, "ended_at", col_time(row, 13));
+	json_object_set_new(obj, "error", col_error(row, 14));
+	json_object_set_new(obj, "wait_reason",
+	    json_text_new(q->engine ? engine_wait_reason(q->engine, id, NULL) : NULL));
+	return obj;
+}
+
+/* One condition per member that is set; the text holds only ?s, the values are bound. */
+static size_t filter_text(const struct run_filter *f, struct strbuf *sql, const char *args[], char numbers[2][24])
+{
+	const struct {
+		const char *value, *cond;
+	} part[] = {
+	    {f->state, " AND state = ?"},
+	    {f->job, " AND job = ?"},
+	    {f->origin, " AND origin = ?"},
+	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < NITEMS(part); i++)
+		if (part[i].value != NULL) {
+			args[n++] = part[i].value;
+			strbuf_addstr(sql, part[i].cond);
+		}
+	if (f->partition != NULL) {
+		/* It and all below it; '0' is the byte after '/'. */
+		for (int i = 0; i < 3; i++)
+			args[n++] = f->partition;
+		strbuf_addstr(sql, " AND (partition = ? OR (partition > ? || '/' AND partition < ? || '0'))");
+	}
+	if (f->before > 0) {
+		snprintf(numbers[0], 24, "%" PRId64, f->before);
+		args[n++] = numbers[0];
+		strbuf_addstr(sql, " AND id < CAST(? AS INTEGER)");
+	}
+	snprintf(numbers[1], 24, "%" PRId64, f->limit);
+	args[n++] = numbers[1];
+	strbuf_addstr(sql, " ORDER BY id DESC LIMIT CAST(? AS INTEGER)");
+	return n;
+}
+
+json_t *query_runs(const struct query *q, const struct run_filter *filter, struct err *err)
+{
+	struct strbuf text = STRBUF_INIT(4096);
+	struct run_filter f = *filter;
+	json_t *obj = query_object(), *list = json_array();
+	const char *args[16];
+	char numbers[2][24];
+	struct sql_row *row;
+	int64_t last = 0;
+	size_t n;
+
+	f.limit = f.limit <= 0 ? 50 : MIN(f.limit, QUERY_LIMIT_MAX);
+	strbuf_addstr(&text, "SELECT " RUN_COLUMNS " FROM run WHERE 1");
+	n = filter_text(&f, &text, args, numbers);
+	row = sql_query_dynamic(q->state->sql, text.buf, args, n);
+	while (sql_next(row)) {
+		last = sql_int(row, 0);
+		json_array_append_new(list, query_run_row(q, row));
+	}
+	sql_end(row);
+	json_object_set_new(obj, "next", (int64_t)json_array_size(list) == f.limit ? json_integer(last) : json_null());
+	json_object_set_new(obj, "runs", list);
+	strbuf_release(&text);
+	return query_failed(q, obj, err);
+}
+
+static json_t *attempts_of(const struct query *q, int64_t id, const char *asset)
+{
+	json_t *list = json_array();
+	struct sql_row *row = sql_query(q->state->sql,
+	    "SELECT n, started_at, ended_at, outcome, kill_reason, err_class, err_code, err_text, exit_code, signal, utime_s,"
+	    " stime_s, maxrss_kib, warnings FROM attempt WHERE run_id = ?1 AND asset = ?2 ORDER BY n",
+	    "is", id, asset);
+
+	while (sql_next(row)) {
+		json_t *a = json_object();
+
+		json_object_set_new(a, "n", col_int(row, 0));
+		json_object_set_new(a, "started_at", col_time(row, 1));
+		json_object_set_new(a, "ended_at", col_time(row, 2));
+		json_object_set_new(a, "outcome", col_text(row, 3));
+		json_object_set_new(a, "kill_reason", col_text(row, 4));
+		json_object_set_new(a, "error", col_error(row, 5));
+		json_object_set_new(a, "exit_code", col_int(row, 8));
+		json_object_set_new(a, "signal", col_int(row, 9));
+		json_object_set_new(a, "utime_s", col_double(row, 10));
+		json_object_set_new(a, "stime_s", col_double(row, 11));
+		json_object_set_new(a, "maxrss_kib", col_int(row, 12));
+		json_object_set_new(a, "warnings", col_int(row, 13));
+		json_array_append_new(list, a);
+	}
+	sql_end(row);
+	return list;
+}
+
+static void add_definition(const struct query *q, const char *asset, json_t *step)
+{
+	const struct conf_asset *ca = conf_asset_find(q->conf, asset);
+	json_t *deps = json_array();
+
+	for (size_t i = 0; ca != NULL && i < ca->deps.n; i++)
+		json_array_append_new(deps, json_string(ca->deps.v[i]));
+	json_object_set_new(step, "type", json_text_new(ca ? ca->type->name : NULL));
+	json_object_set_new(step, "deps", deps);
+}
+
+static json_t *steps_of(const struct query *q, int64_t id)
+{
+	json_t *list = json_array();
+	struct sql_row *row = sql_query(q->state->sql,
+	    "SELECT asset, state, outcome, started_at, ended_at, not_before, err_class, err_code, err_text, run_uid, metadata"
+	    " FROM step WHERE run_id = ?1 ORDER BY ord",
+	    "i", id);
+
+	while (sql_next(row)) {
+		const char *asset = sql_text(row, 0);
+		json_t *s = json_object(), *live = q->engine ? engine_live_step(q->engine, id, asset) : NULL;
+
+		json_object_set_new(s, "asset", col_text(row, 0));
+		add_definition(q, asset, s);
+		json_object_set_new(s, "state", col_text(row, 1));
+		json_object_set_new(s, "outcome", col_text(row, 2));
+		json_object_set_new(s, "started_at", col_time(row, 3));
+		json_object_set_new(s, "ended_at", col_time(row, 4));
+		json_object_set_new(s, "not_before", col_time(row, 5));
+		json_object_set_new(s, "error", col_error(row, 6));
+		json_object_set_new(s, "wait_reason",
+		    json_text_new(q->engine ? engine_wait_reason(q->engine, id, asset) : NULL));
+		json_object_set_new(s, "run_uid", col_text(row, 9));
+		json_object_set_new(s, "metadata", col_json(row, 10));
+		json_object_set_new(s, "live", live ? live : json_null());
+		json_object_set_new(s, "attempts", attempts_of(q, id, asset));
+		json_array_append_new(list, s);
+	}
+	sql_end(row);
+	return list;
+}
+
+static json_t *events_of(const struct query *q, int64_t id)
+{
+	json_t *list = json_array();
+	struct sql_row *row = sql_query(q->state->sql,
+	    "SELECT id, at, asset, attempt, kind, text FROM event WHERE run_id = ?1 ORDER BY id LIMIT ?2", "ii", id,
+	    (int64_t)EVENTS_SHOWN);
+
+	while (sql_next(row)) {
+		json_t *e = json_object();
+
+		json_object_set_new(e, "id", col_int(row, 0));
+		json_object_set_new(e, "at", col_time(row, 1));
+		json_object_set_new(e, "asset", col_text(row, 2));
+		json_object_set_new(e, "attempt", col_int(row, 3));
+		json_object_set_new(e, "kind", col_text(row, 4));
+		json_object_set_new(e, "text", col_text(row, 5));
+		json_array_append_new(list, e);
+	}
+	sql_end(row);
+	return list;
+}
+
+json_t *query_run(const struct query *q, int64_t id, struct err *err)
+{
+	json_t *obj = query_object(), *run = NULL;
+	struct sql_row *row = sql_query(q->state->sql,
+	    "SELECT " RUN_COLUMNS ", config, tags, sensor, sensor_key, run_key, generation FROM run WHERE id = ?1", "i", id);
+
+	if (sql_next(row)) {
+		run = query_run_row(q, row);
+		json_object_set_new(run, "config", col_json(row, 17));
+		json_object_set_new(run, "tags", col_json(row, 18));
+		json_object_set_new(run, "sensor", col_text(row, 19));
+		json_object_set_new(run, "sensor_key", col_text(row, 20));
+		json_object_set_new(run, "run_key", col_text(row, 21));
+		json_object_set_new(run, "generation", col_text(row, 22));
+	}
+	sql_end(row);
+	if (run == NULL) {
+		err_code(err, ERR_PERMANENT, "not_found", "no run %" PRId64, id);
+		return json_decref(obj), query_failed(q, NULL, err);
+	}
+	json_object_update(obj, run);
+	json_decref(run);
+	json_object_set_new(obj, "steps", steps_of(q, id));
+	json_object_set_new(obj, "events", events_of(q, id));
+	return query_failed(q, obj, err);
+}
+
+/* The last `most` bytes of a file, or NULL when it is not there or empty. */
+static json_t *tail_of(const char *path, size_t most, json_t *entry)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	char *text;
+	off_t from;
+	ssize_t n;
+
+	if (fd == -1)
+		return NULL;
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_size == 0) {
+		close(fd);
+		return NULL;
+	}
+	from = st.st_size > (off_t)most ? st.st_size - (off_t)most : 0;
+	text = xmalloc(most + 1);
+	n = pread(fd, text, most, from);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	json_object_set_new(entry, "text", json_text_new(text));
+	json_object_set_new(entry, "size", json_integer(st.st_size));
+	json_object_set_new(entry, "from", json_integer(from));
+	free(text);
+	return entry;
+}
+
+static void add_logs(const struct query *q, int64_t id, const char *asset, int64_t n, size_t most, json_t *list)
+{
+	static const char *const streams[] = {ATTEMPT_STDOUT, ATTEMPT_STDERR, ATTEMPT_JOURNAL};
+	char run[32], *dir;
+
+	snprintf(run, sizeof(run), "%" PRId64, id);
+	dir = attempt_dir_path(q->state->dir, run, asset, (int)n);
+	for (size_t i = 0; i < NITEMS(streams); i++) {
+		char *path = fs_join(dir, streams[i]);
+		json_t *entry = json_pack("{s:s, s:I, s:s}", "asset", asset, "attempt", (json_int_t)n, "stream",
+		    i == 2 ? "journal" : streams[i]);
+
+		if (tail_of(path, most, entry) != NULL)
+			json_array_append(list, entry);
+		json_decref(entry);
+		free(path);
+	}
+	free(dir);
+}
+
+json_t *query_run_logs(const struct query *q, int64_t id, const char *asset, size_t most, struct err *err)
+{
+	json_t *obj = query_object(), *list = json_array();
+	struct sql_row *row = sql_query(q->state->sql,
+	    "SELECT a.asset, a.n FROM attempt AS a JOIN step AS s ON s.run_id = a.run_id AND s.asset = a.asset"
+	    " WHERE a.run_id = ?1 AND (?2 IS NULL OR a.asset = ?2) ORDER BY s.ord, a.n",
+	    "is", id, asset);
+
+	while (sql_next(row))
+		add_logs(q, id, sql_text(row, 0), sql_int(row, 1), most, list);
+	sql_end(row);
+	json_object_set_new(obj, "logs", list);
+	if (json_array_size(list) == 0 && sql_get_int(q->state->sql, 0, "SELECT 1 FROM run WHERE id = ?1", "i", id) == 0) {
+		err_code(err, ERR_PERMANENT, "not_found", "no run %" PRId64, id);
+		json_decref(obj);
+		obj = NULL;
+	}
+	return query_failed(q, obj, err);
+}
