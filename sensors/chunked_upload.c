@@ -7,7 +7,8 @@
  */
 #include "config.h"
 
-#include "base/log.h"
+#include "sensors/chunked_upload.h"
+
 #include "base/mem.h"
 #include "formats/checkfile.h"
 #include "sensors/upload_names.h"
@@ -17,13 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct chunked_upload_conf {
-	char *store, *prefix, *part, *check_file, *index_group, *date_group;
-	struct strvec complete_when;
-	tm_ms stale_after;
-	int64_t max_keys, max_pieces, check_size, check_reads;
-};
 
 static const struct opt chunked_upload_opts[] = {
     {.name = "store",
@@ -230,9 +224,9 @@ static void conclude_group(struct upload_walk *w, struct upload_group *g, const 
 	size_t n;
 
 	upload_group_judge(g, w->cu->complete_when, &v);
-	if (v.verdict == KEY_COMPLETE)
+	if (v.verdict == KEY_COMPLETE) {
 		request(w, g, key, &v);
-	if (is_stale(w, g, key, &v)) {
+	} else if (is_stale(w, g, key, &v)) {
 		v.verdict = KEY_STALE;
 		n = strlen(v.reason);
 		snprintf(v.reason + n, sizeof(v.reason) - n, "; nothing new for longer than stale_after");

@@ -1,11 +1,9 @@
 /* Every sensor type.  A new one is one line here. */
 #include "config.h"
 
-#include "sensor/sensor.h"
+#include "sensors/chunked_upload.h"
 
 #include <string.h>
-
-extern const struct sensor_type sensor_chunked_upload;
 
 const struct sensor_type *const sensor_types[] = {
     &sensor_chunked_upload,
