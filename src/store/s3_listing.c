@@ -1,0 +1,361 @@
+#include "config.h"
+
+#include "store/s3_listing.h"
+
+#include "base/codec.h"
+#include "base/mem.h"
+#include "base/utctime.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Servers may answer an empty page with a token while they skip deleted keys, but not for ever. */
+#define EMPTY_PAGES_MAX 100
+#define TOKEN_MAX       8192
+
+struct item {
+	size_t key, etag; /* in text */
+	int64_t size;
+	tm_ms modified;
+	bool has_key, has_size, has_date, has_etag;
+};
+
+struct s3_listing {
+	char *prefix, *start_after;
+	char *last; /* key of the page before */
+	char *token; /* that asks for the next page */
+	bool more;
+	int empty_pages;
+
+	/* The answer being read. */
+	struct s3_xml *xml;
+	struct strbuf text;
+	struct item item, items[S3_PAGE_MAX];
+	size_t n;
+	bool truncated, has_truncated, url;
+	int64_t key_count; /* -1: not said */
+	struct strbuf next_token;
+	struct s3_error error;
+	struct store_object page[S3_PAGE_MAX];
+};
+
+struct s3_listing *s3_listing_new(const char *prefix, const char *start_after)
+{
+	struct s3_listing *l = xcalloc(1, sizeof(*l));
+
+	l->prefix = xstrdup(prefix);
+	xstrset(&l->start_after, start_after);
+	l->more = true;
+	strbuf_init(&l->text, S3_PAGE_MAX * (3 * STORE_KEY_MAX + STORE_ETAG_MAX + 2));
+	strbuf_init(&l->next_token, TOKEN_MAX);
+	return l;
+}
+
+void s3_listing_free(struct s3_listing *l)
+{
+	if (l == NULL)
+		return;
+	s3_xml_free(l->xml);
+	free(l->prefix);
+	free(l->start_after);
+	free(l->last);
+	free(l->token);
+	strbuf_release(&l->text);
+	strbuf_release(&l->next_token);
+	free(l);
+}
+
+/* Decimal digits within 63 bits. */
+static bool parse_count(const char *s, size_t n, int64_t *out)
+{
+	int64_t v = 0;
+
+	if (n == 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (s[i] < '0' || s[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, s[i] - '0', &v))
+			return false;
+	*out = v;
+	return true;
+}
+
+static size_t keep(struct s3_listing *l, const char *s, size_t n)
+{
+	size_t at = l->text.len;
+
+	strbuf_add(&l->text, s, n);
+	strbuf_add(&l->text, "", 1);
+	return at;
+}
+
+typedef int field_fn(struct s3_listing *, const char *text, size_t n, struct err *err);
+
+static int on_key(struct s3_listing *l, const char *text, size_t n, struct err *err)
+{
+	if (l->item.has_key)
+		return err_code(err, ERR_BAD_DATA, "field.key", "the listing has an object with two keys");
+	l->item.has_key = true;
+	l->item.key = keep(l, text, n);
+	if (strlen(text) != n)
+		return err_code(err, ERR_BAD_DATA, "field.key", "the listing has a key with a NUL");
+	return 0;
+}
+
+static int on_size(struct s3_listing *l, const char *text, size_t n, struct err *err)
+{
+	l->item.has_size = true;
+	if (!parse_count(text, n, &l->item.size))
+		return err_code(err, ERR_BAD_DATA, "field.size", "the listing has the size '%.30s'", text);
+	return 0;
+}
+
+static int on_date(struct s3_listing *l, const char *text, size_t n, struct err *err)
+{
+	l->item.has_date = true;
+	if (utctime_parse(text, &l->item.modified) == -1)
+		return err_code(err, ERR_BAD_DATA, "field.date", "the listing has the date '%.40s'", text);
+	return 0;
+}
+
+static int on_etag(struct s3_listing *l, const char *text, size_t n, struct err *err)
+{
+	if (n >= 2 && text[0] == '"' && text[n - 1] == '"')
+		text++, n -= 2;
+	if (n == 0 || n >= STORE_ETAG_MAX)
+		return err_code(err, ERR_BAD_DATA, "field.etag", "the listing has an ETag of %zu bytes", n);
+	l->item.has_etag = true;
+	l->item.etag = keep(l, text, n);
+	return 0;
+}
+
+static int on_contents(struct s3_listing *l, const char *text, size_t n, struct err *err)
+{
+	const struct item *i = &l->item;
+	const char *missing = !i->has_key    ? "key"
+	                      : !i->has_size ? "size"
+	                      : !i->has_date ? "date"
+	                      : !i->has_etag ? "etag"
+	                                     : NULL;
+	char code[20];
+
+	if (missing != NULL) {
+		snprintf(code, sizeof(code), "field.%s", missing);
+		return err_code(err, ERR_BAD_DATA, code, "the listing has an object without %s", missing);
+	}
+	if (l->n == S3_PAGE_MAX)
+		return err_code(err, ERR_BAD_DATA, "proto.count", "the listing has a page of more than %d keys",
+		    S3_PAGE_MAX);
+	l->items[l->n++] = *i;
+	l->item = (struct item){0};
+	return 0;
+}
+
+static int on_truncated(struct s3_listing *l, const char *text, size_t n, struct err *err)
+{
+	l->has_truncated = true;
+	l->truncated = strcmp(text, "true") == 0;
+	if (!l->truncated && strcmp(text, "false") != 0)
+		return err_code(
+		    err, ERR_BAD_DATA, "proto.pagination", "the listing has IsTruncated '%.20s'", text);
+	return 0;
+}
+
+static int on_token(struct s3_listing *l, const char *text, size_t n, struct err *err)
+{
+	strbuf_reset(&l->next_token);
+	return strbuf_add(&l->next_token, text, n) == 0
+	           ? 0
+	           : err_code(err, ERR_BAD_DATA, "proto.pagination", "the listing has a token of %zu bytes", n);
+}
+
+static int on_encoding(struct s3_listing *l, const char *text, size_t n, struct err *err)
+{
+	l->url = strcmp(text, "url") == 0;
+	if (!l->url && n > 0)
+		return err_code(
+		    err, ERR_BAD_DATA, "field.encoding", "the listing has the encoding '%.20s'", text);
+	return 0;
+}
+
+static int on_key_count(struct s3_listing *l, const char *text, size_t n, struct err *err)
+{
+	if (!parse_count(text, n, &l->key_count))
+		return err_code(err, ERR_BAD_DATA, "proto.count", "the listing has KeyCount '%.20s'", text);
+	return 0;
+}
+
+static int on_element(void *arg, const char *path, const char *text, size_t n, struct err *err)
+{
+	static const struct {
+		const char *path;
+		field_fn *fn;
+	} row[] = {
+	    {"ListBucketResult/Contents/Key", on_key},
+	    {"ListBucketResult/Contents/Size", on_size},
+	    {"ListBucketResult/Contents/LastModified", on_date},
+	    {"ListBucketResult/Contents/ETag", on_etag},
+	    {"ListBucketResult/Contents", on_contents},
+	    {"ListBucketResult/IsTruncated", on_truncated},
+	    {"ListBucketResult/NextContinuationToken", on_token},
+	    {"ListBucketResult/EncodingType", on_encoding},
+	    {"ListBucketResult/KeyCount", on_key_count},
+	};
+	struct s3_listing *l = arg;
+
+	for (size_t i = 0; i < NITEMS(row); i++)
+		if (strcmp(path, row[i].path) == 0)
+			return row[i].fn(l, text, n, err);
+	return strncmp(path, "Error/", 6) == 0 ? s3_error_element(&l->error, path, text, n, err) : 0;
+}
+
+void s3_listing_begin(struct s3_listing *l)
+{
+	s3_xml_free(l->xml);
+	l->xml = s3_xml_new("ListBucketResult", true, S3_XML_BODY_MAX, on_element, l);
+	strbuf_reset(&l->text);
+	strbuf_reset(&l->next_token);
+	l->item = (struct item){0};
+	l->n = 0;
+	l->truncated = l->has_truncated = l->url = false;
+	l->key_count = -1;
+	l->error = (struct s3_error){0};
+}
+
+int s3_listing_feed(struct s3_listing *l, const char *p, size_t n)
+{
+	return s3_xml_feed(l->xml, p, n);
+}
+
+/* Percent-decode in place: '+' is a blank, then %xx, once.  false: a bad sequence or a NUL. */
+static bool url_decode(char *s)
+{
+	char *out = s;
+
+	for (; *s; s++, out++) {
+		if (*s == '+') {
+			*out = ' ';
+		} else if (*s != '%') {
+			*out = *s;
+		} else {
+			if (s[1] == '\0' || hex_decode((const char[]){s[1], s[2], '\0'}, out, 1) == -1 ||
+			    *out == '\0')
+				return false;
+			s += 2;
+		}
+	}
+	*out = '\0';
+	return true;
+}
+
+static int check_key(struct s3_listing *l, char *key, const char *before, struct err *err)
+{
+	if (l->url && !url_decode(key))
+		return err_code(
+		    err, ERR_BAD_DATA, "field.key", "the listing has the badly encoded key '%.80s'", key);
+	size_t n = strlen(key);
+	if (n == 0 || n > STORE_KEY_MAX || !utf8_valid(key, n))
+		return err_code(err, ERR_BAD_DATA, "field.key",
+		    "the listing has a key that is empty, too long or not UTF-8");
+	if (strncmp(key, l->prefix, strlen(l->prefix)) != 0)
+		return err_code(err, ERR_BAD_DATA, "proto.prefix", "the listing of '%s' has the key '%.200s'",
+		    l->prefix, key);
+	if (before != NULL && strcmp(key, before) <= 0)
+		return err_code(err, ERR_BAD_DATA, before == l->last ? "proto.pagination" : "proto.order",
+		    "the listing has '%.200s' after '%.200s'", key, before);
+	return 0;
+}
+
+static int check_keys(struct s3_listing *l, struct err *err)
+{
+	const char *before = l->last ? l->last : l->start_after;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct item *it = &l->items[i];
+		char *key = l->text.buf + it->key;
+
+		if (check_key(l, key, before, err) == -1)
+			return -1;
+		before = key;
+		l->page[i] = (struct store_object){
+		    .key = key, .size = it->size, .etag = l->text.buf + it->etag, .modified = it->modified};
+	}
+	return 0;
+}
+
+static int check_pagination(struct s3_listing *l, bool token_lost, struct err *err)
+{
+	if (!l->has_truncated)
+		return err_code(
+		    err, ERR_BAD_DATA, "proto.pagination", "the listing does not say whether it is complete");
+	if (l->key_count != -1 && l->key_count != (int64_t)l->n && !token_lost)
+		return err_code(err, ERR_BAD_DATA, "proto.count",
+		    "the listing says %" PRId64 " keys and has %zu", l->key_count, l->n);
+	if (!l->truncated)
+		return 0;
+	if (l->next_token.len == 0 && !token_lost)
+		return err_code(
+		    err, ERR_BAD_DATA, "proto.pagination", "the listing goes on but names no continuation");
+	if (!token_lost && l->token != NULL && strcmp(l->token, l->next_token.buf) == 0)
+		return err_code(err, ERR_BAD_DATA, "proto.pagination", "the listing turns in a circle");
+	l->empty_pages = l->n == 0 ? l->empty_pages + 1 : 0;
+	if (l->empty_pages > EMPTY_PAGES_MAX)
+		return err_code(
+		    err, ERR_BAD_DATA, "proto.pagination", "the listing has %d empty pages", l->empty_pages);
+	return 0;
+}
+
+/*
+ * Some servers use the last key as the token and write it without encoding; with a control character in it the answer
+ * is not XML.  Everything else has been read by then: the next page can be asked for by key.
+ */
+static bool lost_only_the_token(const struct s3_listing *l, const struct err *err)
+{
+	return err_is(err, "xml.malformed") && l->n > 0 && l->truncated &&
+	       strcmp(s3_xml_where(l->xml), "ListBucketResult/NextContinuationToken") == 0;
+}
+
+int s3_listing_end(struct s3_listing *l, const struct store_object **objs, size_t *n, struct err *err)
+{
+	struct err e = ERR_INIT;
+	bool token_lost = false;
+
+	if (s3_xml_finish(l->xml, &e) == -1) {
+		token_lost = lost_only_the_token(l, &e);
+		if (!token_lost) {
+			*err = e;
+			return -1;
+		}
+	}
+	if (!token_lost && strcmp(s3_xml_root(l->xml), "Error") == 0)
+		return -1;
+	if (check_keys(l, err) == -1 || check_pagination(l, token_lost, err) == -1)
+		return -1;
+	l->more = l->truncated;
+	xstrset(&l->token, l->truncated && !token_lost ? l->next_token.buf : NULL);
+	if (l->n > 0)
+		xstrset(&l->last, l->page[l->n - 1].key);
+	*objs = l->page;
+	*n = l->n;
+	return 0;
+}
+
+const struct s3_error *s3_listing_error(const struct s3_listing *l)
+{
+	return l->error.code[0] ? &l->error : NULL;
+}
+
+bool s3_listing_more(const struct s3_listing *l)
+{
+	return l->more;
+}
+
+const char *s3_listing_token(const struct s3_listing *l)
+{
+	return l->token;
+}
+
+const char *s3_listing_start_after(const struct s3_listing *l)
+{
+	return l->last ? l->last : l->start_after;
+}
