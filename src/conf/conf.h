@@ -133,6 +133,12 @@ struct conf_store *conf_store_find(const struct conf *, const char *name);
 struct conf_database *conf_database_find(const struct conf *, const char *name);
 
 /*
+ * The assets that selection terms choose (graph/select.h), as indices into conf->assets in dependency order; picked has room
+ * for conf->nassets.  Returns how many; 0 is an error.
+ */
+size_t conf_select(const struct conf *, const struct strvec *terms, size_t *picked, struct err *err);
+
+/*
  * Read a run file (the `config:` mapping of run.yaml) against the run options of a set of assets: the union of their
  * rows, a key one asset knows is known.  Values come out as a JSON object of texts, validated; notes tell of ignored keys.
  * More than one problem is reported.

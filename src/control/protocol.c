@@ -53,7 +53,8 @@ json_t *protocol_parse_request(const char *line, size_t n, struct err *err)
 	if (!json_is_object(req) || !json_is_string(json_object_get(req, "cmd")) ||
 	    !json_is_integer(json_object_get(req, "id")) ||
 	    (json_object_get(req, "args") != NULL && !json_is_object(json_object_get(req, "args")))) {
-		err_set(err, ERR_USAGE, "request: an object with \"id\" (integer), \"cmd\" (text) and \"args\" (object)");
+		err_set(err, ERR_USAGE,
+		    "request: an object with \"id\" (integer), \"cmd\" (text) and \"args\" (object)");
 		json_decref(req);
 		return NULL;
 	}

@@ -48,7 +48,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
-#define PROTOCOL_SOCKET	     "control.sock"
+#define PROTOCOL_SOCKET      "control.sock"
 #define PROTOCOL_REQUEST_MAX (64 << 10)
 #define PROTOCOL_REQUEST_MS  5000
 #define PROTOCOL_ANSWER_MAX  (16 << 20)

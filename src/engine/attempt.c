@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOOK_MS	      250 /* between two looks at a journal, or at a process we have no descriptor for */
+#define LOOK_MS       250 /* between two looks at a journal, or at a process we have no descriptor for */
 #define JOURNAL_SLICE (1 << 20) /* bytes of a journal read in one turn */
 #define EVENTS_KEPT   500 /* of one attempt in the database; the journal itself has them all */
 #define SUPERVISOR_MS 2000 /* a command's supervisor has the grace itself; ours is this much longer */
@@ -36,7 +36,7 @@ struct attempt {
 	int64_t n;
 	char *dir;
 	tm_ms started_at;
-	pid_t pid;  /* 0: not started, or not known yet */
+	pid_t pid; /* 0: not started, or not known yet */
 	bool child; /* of this process: its status can be read */
 	int pidfd;
 	struct event *ended_event;
@@ -164,15 +164,16 @@ void attempt_begin(struct engine *e, struct run_step *step)
 		handover_run_uid(step, step->run_uid);
 	a = attempt_new(e, step, step->attempts);
 	a->started_at = e->now;
-	sql_do(e->state->sql, "INSERT INTO attempt(run_id, asset, n, epoch, started_at) VALUES(?1, ?2, ?3, ?4, ?5)", "isiit",
+	sql_do(e->state->sql,
+	    "INSERT INTO attempt(run_id, asset, n, epoch, started_at) VALUES(?1, ?2, ?3, ?4, ?5)", "isiit",
 	    step->run->id, step->asset, a->n, e->state->epoch, e->now);
 	step->err = ERR_INIT;
 	step_set_state(e->state, step, STEP_RUNNING, e->now);
 	engine_after_commit(e, start_after_commit, a);
 }
 
-void attempt_recover(
-    struct engine *e, struct run_step *step, int64_t n, tm_ms started_at, int64_t journal_offset, const char *kill_reason)
+void attempt_recover(struct engine *e, struct run_step *step, int64_t n, tm_ms started_at,
+    int64_t journal_offset, const char *kill_reason)
 {
 	struct attempt *a = attempt_new(e, step, n);
 
@@ -189,7 +190,8 @@ void attempt_recover(
 	case LIFELINE_HELD:
 		a->started = true;
 		watch_process(a);
-		log_info("run %" PRId64 " asset=%s attempt=%" PRId64 " adopted pid=%d", step->run->id, step->asset, n, (int)a->pid);
+		log_info("run %" PRId64 " asset=%s attempt=%" PRId64 " adopted pid=%d", step->run->id,
+		    step->asset, n, (int)a->pid);
 		break;
 	}
 }
@@ -210,8 +212,8 @@ static void reap(struct attempt *a)
 
 static json_t *progress_json(const struct journal_msg *m)
 {
-	return json_pack("{s:s, s:I, s:I}", "what", m->name ? m->name : "", "done", (json_int_t)m->done, "total",
-	    (json_int_t)m->total);
+	return json_pack("{s:s, s:I, s:I}", "what", m->name ? m->name : "", "done", (json_int_t)m->done,
+	    "total", (json_int_t)m->total);
 }
 
 static void keep_event(struct attempt *a, const char *kind, const char *fmt, ...) PRINTF(3, 4);
@@ -246,13 +248,15 @@ static int on_message(const struct journal_msg *m, void *arg)
 	case MSG_WARNING:
 		a->warnings++;
 		keep_event(a, "warning", "%s: %s", m->name ? m->name : "warning", m->text ? m->text : "");
-		engine_note(e, "warning", run, a->step->asset, json_pack("{s:s?, s:s?}", "label", m->name, "text", m->text));
+		engine_note(e, "warning", run, a->step->asset,
+		    json_pack("{s:s?, s:s?}", "label", m->name, "text", m->text));
 		break;
 	case MSG_EFFECT:
 		if (a->step->run->dry_run || a->events < EVENTS_KEPT / 2)
 			keep_event(a, "effect", "%s %s", m->name ? m->name : "", m->text ? m->text : "");
 		engine_note(e, "effect", run, a->step->asset,
-		    json_pack("{s:s?, s:s?, s:I}", "verb", m->name, "what", m->text, "size", (json_int_t)m->done));
+		    json_pack(
+		        "{s:s?, s:s?, s:I}", "verb", m->name, "what", m->text, "size", (json_int_t)m->done));
 		break;
 	case MSG_CHECK:
 		keep_event(a, "check", "%s: %s", m->name ? m->name : "check", m->passed ? "passed" : "failed");
@@ -277,8 +281,9 @@ static int64_t read_journal(struct attempt *a, size_t most)
 	a->last_look = clock_mono();
 	if (n > 0)
 		sql_do(a->engine->state->sql,
-		    "UPDATE attempt SET journal_offset = ?4, warnings = ?5 WHERE run_id = ?1 AND asset = ?2 AND n = ?3", "isiii",
-		    a->step->run->id, a->step->asset, a->n, a->reader.offset, a->warnings);
+		    "UPDATE attempt SET journal_offset = ?4, warnings = ?5 WHERE run_id = ?1 AND asset = ?2 "
+		    "AND n = ?3",
+		    "isiii", a->step->run->id, a->step->asset, a->n, a->reader.offset, a->warnings);
 	return n;
 }
 
@@ -286,8 +291,8 @@ json_t *attempt_live(const struct run_step *step)
 {
 	const struct attempt *a = step->attempt;
 
-	return json_pack("{s:I, s:i, s:O?, s:s?}", "attempt", (json_int_t)a->n, "pid", (int)a->pid, "progress", a->progress,
-	    "stopping", a->kill_reason);
+	return json_pack("{s:I, s:i, s:O?, s:s?}", "attempt", (json_int_t)a->n, "pid", (int)a->pid, "progress",
+	    a->progress, "stopping", a->kill_reason);
 }
 
 /* ---- stopping it ---- */
@@ -297,8 +302,8 @@ static void signal_group(struct attempt *a, int sig)
 	pid_t pid = a->child && !a->ended ? a->pid : lifeline_read_pid(a->dir);
 
 	if (pid > 1 && kill(-pid, sig) == -1 && errno != ESRCH)
-		log_warn("run %" PRId64 " asset=%s: kill -%d -%d: %s", a->step->run->id, a->step->asset, sig, (int)pid,
-		    strerror(errno));
+		log_warn("run %" PRId64 " asset=%s: kill -%d -%d: %s", a->step->run->id, a->step->asset, sig,
+		    (int)pid, strerror(errno));
 }
 
 static void term_after_commit(const struct err *failed, void *arg)
@@ -316,9 +321,11 @@ static void ask_to_stop(struct attempt *a, const char *reason)
 		grace += SUPERVISOR_MS;
 	a->kill_reason = xstrdup(reason);
 	a->kill_at = clock_mono() + grace;
-	sql_do(a->engine->state->sql, "UPDATE attempt SET kill_reason = ?4 WHERE run_id = ?1 AND asset = ?2 AND n = ?3", "isis",
+	sql_do(a->engine->state->sql,
+	    "UPDATE attempt SET kill_reason = ?4 WHERE run_id = ?1 AND asset = ?2 AND n = ?3", "isis",
 	    a->step->run->id, a->step->asset, a->n, reason);
-	log_info("run %" PRId64 " asset=%s attempt=%" PRId64 " stopping: %s", a->step->run->id, a->step->asset, a->n, reason);
+	log_info("run %" PRId64 " asset=%s attempt=%" PRId64 " stopping: %s", a->step->run->id, a->step->asset,
+	    a->n, reason);
 	engine_after_commit(a->engine, term_after_commit, a);
 }
 
@@ -415,7 +422,7 @@ static int collect(const struct journal_msg *m, void *arg)
 		r->no_data = true;
 	else if (m->kind == MSG_MATERIALIZATION && m->metadata != NULL)
 		json_object_foreach((json_t *)m->metadata, key, value)
-			json_object_set(r->metadata, key, msg_metadata_value(value));
+		    json_object_set(r->metadata, key, msg_metadata_value(value));
 	return 0;
 }
 
@@ -454,12 +461,16 @@ static void record_attempt(struct attempt *a, const struct exitrec *rec, const s
 
 	sql_do(a->engine->state->sql,
 	    "UPDATE attempt SET ended_at = ?4, outcome = ?5, err_class = ?6, err_code = ?7, err_text = ?8,"
-	    " exit_code = nullif(?9, -1), signal = nullif(?10, -1), utime_s = ?11, stime_s = ?12, maxrss_kib = ?13, warnings = ?14"
+	    " exit_code = nullif(?9, -1), signal = nullif(?10, -1), utime_s = ?11, stime_s = ?12, maxrss_kib = "
+	    "?13, warnings = ?14"
 	    " WHERE run_id = ?1 AND asset = ?2 AND n = ?3",
 	    "isitssssiiddii", a->step->run->id, a->step->asset, a->n, a->engine->now,
-	    a->never_started ? "never_started" : ok ? step_outcome_name(rec->outcome) : "failed",
-	    ok ? NULL : err_class_name(err->class), ok || !err->code[0] ? NULL : err->code, ok ? NULL : err->text,
-	    (int64_t)rec->exit_code, (int64_t)rec->signal, rec->utime_s, rec->stime_s, rec->maxrss_kib, a->warnings);
+	    a->never_started ? "never_started"
+	    : ok             ? step_outcome_name(rec->outcome)
+	                     : "failed",
+	    ok ? NULL : err_class_name(err->class), ok || !err->code[0] ? NULL : err->code,
+	    ok ? NULL : err->text, (int64_t)rec->exit_code, (int64_t)rec->signal, rec->utime_s, rec->stime_s,
+	    rec->maxrss_kib, a->warnings);
 }
 
 static void succeed(struct engine *e, struct run_step *step, struct exitrec *rec)
@@ -473,8 +484,10 @@ static void succeed(struct engine *e, struct run_step *step, struct exitrec *rec
 		return;
 	metadata = json_text(step->metadata);
 	sql_do(e->state->sql,
-	    "INSERT INTO materialization(asset, partition, run_id, at, outcome, metadata) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-	    "ssitss", step->asset, step->run->partition, step->run->id, e->now, result_name(step->outcome), metadata);
+	    "INSERT INTO materialization(asset, partition, run_id, at, outcome, metadata) VALUES(?1, ?2, ?3, "
+	    "?4, ?5, ?6)",
+	    "ssitss", step->asset, step->run->partition, step->run->id, e->now, result_name(step->outcome),
+	    metadata);
 	free(metadata);
 }
 
@@ -504,7 +517,7 @@ bool attempt_settle(struct engine *e, struct run_step *step)
 		return false;
 	reap(a);
 	if (a->never_started) {
-		err_code(&err, ERR_NONE, "never_started", "");
+		err_code(&err, ERR_NONE, "never_started", "never started");
 		record_attempt(a, &rec, &err);
 		attempt_forget(step);
 		step_set_state(e->state, step, STEP_READY, e->now);
@@ -520,8 +533,10 @@ bool attempt_settle(struct engine *e, struct run_step *step)
 	if (a->kill_reason != NULL && err.class != ERR_NONE)
 		for (size_t i = 0; i < NITEMS(stop_verdict); i++)
 			if (strcmp(stop_verdict[i].reason, a->kill_reason) == 0)
-				err_code(&err, stop_verdict[i].class, a->kill_reason, "%s", stop_verdict[i].text);
-	if (has_record && err.class == ERR_NONE && step->conf != NULL && (step->conf->type->flags & ASSET_COMMAND) != 0)
+				err_code(
+				    &err, stop_verdict[i].class, a->kill_reason, "%s", stop_verdict[i].text);
+	if (has_record && err.class == ERR_NONE && step->conf != NULL &&
+	    (step->conf->type->flags & ASSET_COMMAND) != 0)
 		merge_reported(a, &rec);
 	record_attempt(a, &rec, &err);
 	step->err = err;

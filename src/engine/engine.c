@@ -47,8 +47,8 @@ static char *find_program(const char *dir, const char *name, struct err *err)
 	return NULL;
 }
 
-struct engine *engine_new(
-    struct event_base *base, struct state *state, struct conf *conf, const struct engine_opts *opts, struct err *err)
+struct engine *engine_new(struct event_base *base, struct state *state, struct conf *conf,
+    const struct engine_opts *opts, struct err *err)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
 
@@ -178,7 +178,8 @@ static void tell_listeners(struct engine *e)
 
 	STAILQ_CONCAT(&events, &e->events);
 	while ((ev = STAILQ_FIRST(&events)) != NULL) {
-		struct engine_event pub = {.kind = ev->kind, .run_id = ev->run_id, .asset = ev->asset, .data = ev->data};
+		struct engine_event pub = {
+		    .kind = ev->kind, .run_id = ev->run_id, .asset = ev->asset, .data = ev->data};
 		struct engine_listener *l, *next;
 
 		STAILQ_REMOVE_HEAD(&events, link);
@@ -209,7 +210,8 @@ static void do_afterwards(struct engine *e, const struct err *err)
 /* Memory is ahead of the database by a turn that was undone: forget it and start again from what is true. */
 static void start_over(struct engine *e, const struct err *err)
 {
-	log_error("state: commit failed, starting over from the database in %d ms: %s", RETRY_COMMIT_MS, err->text);
+	log_error(
+	    "state: commit failed, starting over from the database in %d ms: %s", RETRY_COMMIT_MS, err->text);
 	e->stats.commit_failures++;
 	drop_events(e);
 	do_afterwards(e, err);
@@ -316,8 +318,8 @@ struct run *engine_run_find(struct engine *e, int64_t id)
 	struct run *run;
 
 	TAILQ_FOREACH(run, &e->runs, link)
-		if (run->id == id)
-			return run;
+	if (run->id == id)
+		return run;
 	return NULL;
 }
 

@@ -33,8 +33,8 @@ struct engine_opts {
 };
 
 /* conf is referenced; state stays the caller's and must outlive the engine.  Recovery runs inside: see engine_recovered. */
-struct engine *engine_new(
-    struct event_base *base, struct state *state, struct conf *conf, const struct engine_opts *opts, struct err *err);
+struct engine *engine_new(struct event_base *base, struct state *state, struct conf *conf,
+    const struct engine_opts *opts, struct err *err);
 /* Steps that run are left running; they will be adopted by the next owner. */
 void engine_free(struct engine *);
 
@@ -56,7 +56,7 @@ void engine_after_commit(struct engine *, engine_commit_fn *fn, void *arg);
 /* What happens, for those who watch: after the commit of the turn in which it happened.  data is lent. */
 struct engine_event {
 	const char *kind; /* "run" "step" "progress" "warning" "effect" "sensor" "conf" */
-	int64_t run_id;	  /* 0: none */
+	int64_t run_id; /* 0: none */
 	const char *asset;
 	const json_t *data;
 };
@@ -70,10 +70,10 @@ void engine_unlisten(struct engine *, struct engine_listener *);
 
 /* Requests of people (engine/request.c).  The state changes now; it is durable after the turn's commit. */
 struct launch {
-	const char *job;		/* a job's name, or NULL */
+	const char *job; /* a job's name, or NULL */
 	const struct strvec *selection; /* terms, when job is NULL */
-	json_t *config;			/* object of texts; borrowed */
-	const char *partition;		/* NULL: by template */
+	json_t *config; /* object of texts; borrowed */
+	const char *partition; /* NULL: by template */
 	bool dry_run;
 	const char *who;
 };
@@ -83,7 +83,10 @@ int64_t engine_retry(struct engine *, int64_t run_id, bool from_failure, const c
 int engine_cancel(struct engine *, int64_t run_id, const char *who, struct err *err);
 /* Nothing of the partition (and below) is deleted while it is held. */
 int engine_hold(struct engine *, const char *partition, const char *reason, const char *who, struct err *err);
-int engine_release(struct engine *, const char *partition, const char *who, struct err *err);
+/*
+ * The ids of runs that take up clean-ups the hold had skipped are appended to runs (a JSON array).
+ */
+int engine_release(struct engine *, const char *partition, const char *who, json_t *runs, struct err *err);
 int engine_sensor_pause(struct engine *, const char *name, bool paused, const char *who, struct err *err);
 /* Tick now (or as soon as the tick under way has ended); on_done once it was judged and committed. */
 typedef void engine_tick_fn(const json_t *summary, const struct err *err, void *arg);

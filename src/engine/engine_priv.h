@@ -58,7 +58,8 @@ struct engine {
 };
 
 /* engine.c */
-void engine_note(struct engine *, const char *kind, int64_t run_id, const char *asset, json_t *data); /* takes data */
+void engine_note(
+    struct engine *, const char *kind, int64_t run_id, const char *asset, json_t *data); /* takes data */
 bool engine_owns(const struct engine *, const struct run *);
 struct run *engine_run_find(struct engine *, int64_t id);
 void engine_run_add(struct engine *, struct run *); /* the engine's from now on */

@@ -20,9 +20,9 @@
 extern char **environ;
 
 /* Seen by every step.  ORCH_ covers fail points and the test clock. */
-static const char *const plain_env[] = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "ORCH_*",
-    "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY",
-    "SSL_CERT_FILE", "SSL_CERT_DIR"};
+static const char *const plain_env[] = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR",
+    "ORCH_*", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "http_proxy", "https_proxy", "no_proxy",
+    "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"};
 
 static bool env_matches(const char *pattern, const char *var, size_t n)
 {
@@ -56,7 +56,8 @@ typedef void place_fn(const char *name, void *arg);
 static void each_place(const struct conf_asset *asset, enum opt_type type, place_fn *fn, void *arg)
 {
 	for (const struct opt *o = asset->type->opts; o != NULL && o->name != NULL; o++) {
-		const char *name = o->type == type ? *(char *const *)((const char *)asset->opts + o->off) : NULL;
+		const char *name =
+		    o->type == type ? *(char *const *)((const char *)asset->opts + o->off) : NULL;
 
 		if (name != NULL)
 			fn(name, arg);
@@ -148,8 +149,8 @@ static json_t *upstream_json(const struct run_step *step)
 		if (s->state != STEP_SUCCEEDED)
 			continue;
 		json_object_set_new(obj, s->asset,
-		    json_pack("{s:s?, s:s, s:s, s:O?}", "type", s->conf ? s->conf->type->name : NULL, "run_uid", s->run_uid,
-			"outcome", result_name(s->outcome), "metadata", s->metadata));
+		    json_pack("{s:s?, s:s, s:s, s:O?}", "type", s->conf ? s->conf->type->name : NULL, "run_uid",
+		        s->run_uid, "outcome", result_name(s->outcome), "metadata", s->metadata));
 	}
 	return obj;
 }
@@ -184,9 +185,9 @@ void handover_run_uid(const struct run_step *step, char out[65])
 	for (size_t i = 0; i < step->ndep; i++)
 		json_array_append_new(upstream, json_string(step->run->steps[step->dep[i]].run_uid));
 	identity = json_pack("{s:s, s:s, s:o, s:s, s:O, s:s?, s:o, s:s}", "asset", step->asset, "type",
-	    step->conf->type->name, "options", opt_to_json(step->conf->type->opts, step->conf->opts), "partition",
-	    step->run->partition, "config", step->run->config, "generation", step->run->generation, "upstream", upstream,
-	    "software", PACKAGE_VERSION);
+	    step->conf->type->name, "options", opt_to_json(step->conf->type->opts, step->conf->opts),
+	    "partition", step->run->partition, "config", step->run->config, "generation", step->run->generation,
+	    "upstream", upstream, "software", PACKAGE_VERSION);
 	text = json_canonical(identity);
 	sha256_hex(text, strlen(text), out);
 	free(text);
@@ -202,11 +203,27 @@ int handover_context(const struct run_step *step, int64_t attempt, const char *d
 	json_t *sections = sections_json(step);
 	struct places_arg sa = {run->conf, stores}, da = {run->conf, databases};
 	char *id = xasprintf("%s-%" PRId64, state->instance, run->id), *work = fs_join(dir, ATTEMPT_WORK);
-	struct step_context ctx = {.run = id, .run_uid = step->run_uid, .job = run->job, .asset = step->asset,
-	    .type = step->conf->type->name, .partition = run->partition, .ledger = ledger, .work = work, .attempt = attempt,
-	    .epoch = state->epoch, .log_bytes = run->conf->limits.log_bytes, .grace_ms = step->conf->grace,
-	    .dry_run = run->dry_run, .options = options, .config = run->config, .tags = run->tags, .deps = deps,
-	    .upstream = upstream, .stores = stores, .databases = databases, .sections = sections};
+	struct step_context ctx = {.run = id,
+	    .run_uid = step->run_uid,
+	    .job = run->job,
+	    .asset = step->asset,
+	    .type = step->conf->type->name,
+	    .partition = run->partition,
+	    .ledger = ledger,
+	    .work = work,
+	    .attempt = attempt,
+	    .epoch = state->epoch,
+	    .log_bytes = run->conf->limits.log_bytes,
+	    .grace_ms = step->conf->grace,
+	    .dry_run = run->dry_run,
+	    .options = options,
+	    .config = run->config,
+	    .tags = run->tags,
+	    .deps = deps,
+	    .upstream = upstream,
+	    .stores = stores,
+	    .databases = databases,
+	    .sections = sections};
 	int rc;
 
 	each_place(step->conf, OPT_STORE, add_store, &sa);

@@ -10,9 +10,9 @@
 #include <string.h>
 
 struct slot {
-	uint64_t key;	 /* 0: free */
+	uint64_t key; /* 0: free */
 	uint64_t report; /* of everything that is shown */
-	uint32_t pass;	 /* last pass that saw it */
+	uint32_t pass; /* last pass that saw it */
 };
 
 struct keyindex {
@@ -49,7 +49,8 @@ static uint64_t hash_text(uint64_t h, const char *s)
 
 #define FNV_START UINT64_C(0xcbf29ce484222325)
 
-static uint64_t report_hash(enum key_verdict verdict, const char *reason, const char *fingerprint, const int64_t n[4])
+static uint64_t report_hash(
+    enum key_verdict verdict, const char *reason, const char *fingerprint, const int64_t n[4])
 {
 	uint64_t h = hash_bytes(FNV_START, &verdict, sizeof(verdict));
 
@@ -143,7 +144,8 @@ void keyindex_begin(struct keyindex *ki)
 bool keyindex_see(struct keyindex *ki, const struct key_report *r)
 {
 	int64_t n[4] = {r->present, r->expected, r->bytes, r->newest};
-	uint64_t key = mix(hash_text(FNV_START, r->key)), report = report_hash(r->verdict, r->reason, r->fingerprint, n);
+	uint64_t key = mix(hash_text(FNV_START, r->key)),
+	         report = report_hash(r->verdict, r->reason, r->fingerprint, n);
 	struct slot *s = find(ki, key);
 
 	if (s->key == 0) {
@@ -166,13 +168,14 @@ bool keyindex_see(struct keyindex *ki, const struct key_report *r)
 void keyindex_write(struct keyindex *ki, struct state *st, const struct key_report *r, tm_ms now)
 {
 	sql_do(st->sql,
-	    "INSERT INTO sensor_key(sensor, key, verdict, reason, fingerprint, present, expected, bytes, newest, first_at, since)"
+	    "INSERT INTO sensor_key(sensor, key, verdict, reason, fingerprint, present, expected, bytes, "
+	    "newest, first_at, since)"
 	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)"
 	    " ON CONFLICT(sensor, key) DO UPDATE SET verdict = ?3, reason = ?4,"
 	    " since = CASE WHEN fingerprint IS ?5 AND gone_at IS NULL THEN since ELSE ?10 END,"
 	    " fingerprint = ?5, present = ?6, expected = ?7, bytes = ?8, newest = ?9, gone_at = NULL",
-	    "sssssiiiit", ki->sensor, r->key, key_verdict_name(r->verdict), r->reason, r->fingerprint, r->present,
-	    r->expected, r->bytes, r->newest, now);
+	    "sssssiiiit", ki->sensor, r->key, key_verdict_name(r->verdict), r->reason, r->fingerprint,
+	    r->present, r->expected, r->bytes, r->newest, now);
 }
 
 static void drop_unseen(struct keyindex *ki)
@@ -196,14 +199,15 @@ void keyindex_sweep(struct keyindex *ki, struct state *st, tm_ms now)
 
 	if (ki->seen == ki->n)
 		return;
-	row = sql_query(st->sql, "SELECT key FROM sensor_key WHERE sensor = ?1 AND gone_at IS NULL", "s", ki->sensor);
+	row = sql_query(
+	    st->sql, "SELECT key FROM sensor_key WHERE sensor = ?1 AND gone_at IS NULL", "s", ki->sensor);
 	while (sql_next(row)) {
 		struct slot *s = find(ki, mix(hash_text(FNV_START, sql_text(row, 0))));
 
 		if (s->key != 0 && s->pass == ki->pass)
 			continue;
-		sql_do(st->sql, "UPDATE sensor_key SET gone_at = ?3 WHERE sensor = ?1 AND key = ?2", "sst", ki->sensor,
-		    sql_text(row, 0), now);
+		sql_do(st->sql, "UPDATE sensor_key SET gone_at = ?3 WHERE sensor = ?1 AND key = ?2", "sst",
+		    ki->sensor, sql_text(row, 0), now);
 	}
 	sql_end(row);
 	drop_unseen(ki);

@@ -42,7 +42,8 @@ int partition_check(const char *key, struct err *err)
 		n = strcspn(s, "/");
 		if (!component_is_fine(s, n))
 			return err_set(err, ERR_USAGE,
-			    "partition '%s': components between '/' must not be empty, '.', '..' or hold control characters",
+			    "partition '%s': components between '/' must not be empty, '.', '..' or hold "
+			    "control characters",
 			    key);
 		if (s[n] == '\0')
 			return 0;
@@ -66,7 +67,8 @@ int partition_expand(const char *text, template_lookup *lookup, void *arg, struc
 		} else if (why.class == ERR_USAGE || value.len == 0) {
 			xstrset(&missing, part);
 		} else if (missing != NULL) {
-			rc = err_set(err, ERR_USAGE, "partition: %s has no value, but %s after it has one", missing, part);
+			rc = err_set(err, ERR_USAGE, "partition: %s has no value, but %s after it has one",
+			    missing, part);
 		} else {
 			strbuf_addf(out, "%s%s", out->len > 0 ? "/" : "", value.buf);
 		}

@@ -52,8 +52,10 @@ static size_t prune_runs(struct engine *e)
 		return 0;
 	/* The newest run of a partition stays whatever its age: it tells what happened to that partition. */
 	row = sql_query(e->state->sql,
-	    "SELECT id FROM run AS r WHERE ended_at IS NOT NULL AND id <= (SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?1)"
-	    " AND (partition = '' OR EXISTS (SELECT 1 FROM run AS later WHERE later.partition = r.partition AND later.id > r.id))"
+	    "SELECT id FROM run AS r WHERE ended_at IS NOT NULL AND id <= (SELECT id FROM run ORDER BY id DESC "
+	    "LIMIT 1 OFFSET ?1)"
+	    " AND (partition = '' OR EXISTS (SELECT 1 FROM run AS later WHERE later.partition = r.partition "
+	    "AND later.id > r.id))"
 	    " ORDER BY id LIMIT ?2",
 	    "ii", e->conf->limits.keep_runs, (int64_t)RUNS_PER_TURN);
 	while (n < RUNS_PER_TURN && sql_next(row))
@@ -68,9 +70,11 @@ static void prune_rows(struct engine *e)
 {
 	tm_ms old = e->now - e->conf->limits.keep_ticks;
 
-	sql_do(e->state->sql, "DELETE FROM tick WHERE id IN (SELECT id FROM tick WHERE last_at < ?1 LIMIT 1000)", "t", old);
 	sql_do(e->state->sql,
-	    "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE run_id IS NULL AND at < ?1 LIMIT 1000)", "t", old);
+	    "DELETE FROM tick WHERE id IN (SELECT id FROM tick WHERE last_at < ?1 LIMIT 1000)", "t", old);
+	sql_do(e->state->sql,
+	    "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE run_id IS NULL AND at < ?1 LIMIT 1000)",
+	    "t", old);
 	sql_do(e->state->sql,
 	    "DELETE FROM sensor_key WHERE (sensor, key) IN"
 	    " (SELECT sensor, key FROM sensor_key WHERE gone_at IS NOT NULL AND gone_at < ?1 LIMIT 1000)",

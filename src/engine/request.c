@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/template.h"
-#include "graph/select.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -49,7 +48,8 @@ static char *expand(const char *text, const struct run_request *req, const char 
 	return strbuf_detach(&out);
 }
 
-static json_t *expand_map(const struct strmap *map, const struct run_request *req, const char *what, struct err *err)
+static json_t *expand_map(
+    const struct strmap *map, const struct run_request *req, const char *what, struct err *err)
 {
 	json_t *obj = json_object();
 
@@ -79,7 +79,7 @@ static char *partition_of(const struct run *run, const char *given, const char *
 		text = run->steps[i].conf->partition;
 	if (given != NULL)
 		rc = strbuf_addstr(&out, given) == -1 ? err_set(err, ERR_USAGE, "the partition is too long")
-						      : partition_check(given, err);
+		                                      : partition_check(given, err);
 	else if (sensor_template != NULL)
 		rc = partition_expand(sensor_template, request_value, (void *)req, &out, err);
 	else
@@ -96,8 +96,8 @@ static int check_room(struct engine *e, struct err *err)
 	if (e->draining)
 		return err_code(err, ERR_TRANSIENT, "draining", "the daemon is stopping");
 	if (e->stats.runs_queued >= e->conf->limits.max_queued)
-		return err_code(err, ERR_TRANSIENT, "queue_full", "the queue is full (limits.max_queued: %" PRId64 ")",
-		    e->conf->limits.max_queued);
+		return err_code(err, ERR_TRANSIENT, "queue_full",
+		    "the queue is full (limits.max_queued: %" PRId64 ")", e->conf->limits.max_queued);
 	return 0;
 }
 
@@ -145,8 +145,8 @@ static enum request_fate judge_key(struct engine *e, const struct conf_sensor *c
     const struct run_request *req, int64_t *run_id)
 {
 	*run_id = sql_get_int(e->state->sql, 0,
-	    "SELECT run_id FROM run_key WHERE sensor = ?1 AND run_key = ?2 AND generation = ?3", "sss", cs->name, run_key,
-	    req->generation);
+	    "SELECT run_id FROM run_key WHERE sensor = ?1 AND run_key = ?2 AND generation = ?3", "sss",
+	    cs->name, run_key, req->generation);
 	if (*run_id != 0)
 		return REQUEST_DUPLICATE;
 	*run_id = sql_get_int(e->state->sql, 0,
@@ -179,15 +179,16 @@ static int make_sensor_run(struct engine *e, const struct conf_sensor *cs, const
 	xstrset(&run->generation, req->generation);
 	insert(e, run);
 	*run_id = run->id;
-	sql_do(e->state->sql, "INSERT INTO run_key(sensor, run_key, generation, run_id, at) VALUES(?1, ?2, ?3, ?4, ?5)",
-	    "sssit", cs->name, run_key, req->generation, run->id, e->now);
-	sql_do(e->state->sql, "UPDATE sensor_key SET run_id = ?3 WHERE sensor = ?1 AND key = ?2", "ssi", cs->name, req->key,
-	    run->id);
+	sql_do(e->state->sql,
+	    "INSERT INTO run_key(sensor, run_key, generation, run_id, at) VALUES(?1, ?2, ?3, ?4, ?5)", "sssit",
+	    cs->name, run_key, req->generation, run->id, e->now);
+	sql_do(e->state->sql, "UPDATE sensor_key SET run_id = ?3 WHERE sensor = ?1 AND key = ?2", "ssi",
+	    cs->name, req->key, run->id);
 	return 0;
 }
 
-enum request_fate request_from_sensor(struct engine *e, const struct conf_sensor *cs, const struct run_request *req,
-    bool dry_run, int64_t *run_id, struct err *err)
+enum request_fate request_from_sensor(struct engine *e, const struct conf_sensor *cs,
+    const struct run_request *req, bool dry_run, int64_t *run_id, struct err *err)
 {
 	char *run_key = expand(cs->run_key, req, "run_key", err);
 	enum request_fate fate = REQUEST_BAD;
@@ -204,6 +205,23 @@ enum request_fate request_from_sensor(struct engine *e, const struct conf_sensor
 	return fate;
 }
 
+/* The assets that terms select, in dependency order. */
+static struct conf_asset **select_assets(
+    struct engine *e, const struct strvec *terms, size_t *n, struct err *err)
+{
+	struct conf *conf = e->conf;
+	struct conf_asset **assets = NULL;
+	size_t *picked = xcalloc(conf->nassets, sizeof(*picked));
+
+	if ((*n = conf_select(conf, terms, picked, err)) > 0) {
+		assets = xcalloc(*n, sizeof(struct conf_asset *));
+		for (size_t i = 0; i < *n; i++)
+			assets[i] = &conf->assets[picked[i]];
+	}
+	free(picked);
+	return assets;
+}
+
 /* The assets of a launch: a job's, or those its terms select. */
 static struct conf_asset **launch_assets(struct engine *e, const struct launch *l, size_t *n, struct err *err)
 {
@@ -211,7 +229,7 @@ static struct conf_asset **launch_assets(struct engine *e, const struct launch *
 	struct conf_asset **assets;
 
 	if (l->job == NULL)
-		return select_assets(e->conf, l->selection, n, err);
+		return select_assets(e, l->selection, n, err);
 	if ((job = conf_job_find(e->conf, l->job)) == NULL) {
 		err_code(err, ERR_PERMANENT, "not_found", "no job '%s' in the configuration", l->job);
 		return NULL;
@@ -267,11 +285,12 @@ static void old_run_release(struct old_run *o)
 static int load_old_run(struct engine *e, int64_t id, struct old_run *o, struct err *err)
 {
 	struct sql_row *row = sql_query(e->state->sql,
-	    "SELECT job, partition, config, tags, assets, sensor, sensor_key, generation, dry_run, ended_at IS NOT NULL"
+	    "SELECT job, partition, config, tags, assets, sensor, sensor_key, generation, dry_run, ended_at IS "
+	    "NOT NULL"
 	    " FROM run WHERE id = ?1",
 	    "i", id);
-	char **const text[] = {
-	    &o->job, &o->partition, &o->config, &o->tags, &o->assets, &o->sensor, &o->sensor_key, &o->generation};
+	char **const text[] = {&o->job, &o->partition, &o->config, &o->tags, &o->assets, &o->sensor,
+	    &o->sensor_key, &o->generation};
 	int rc = 0;
 
 	*o = (struct old_run){0};
@@ -285,7 +304,8 @@ static int load_old_run(struct engine *e, int64_t id, struct old_run *o, struct 
 	}
 	sql_end(row);
 	if (rc == 0 && !o->ended)
-		rc = err_code(err, ERR_PERMANENT, "refused", "run %" PRId64 " has not ended; cancel it first", id);
+		rc = err_code(
+		    err, ERR_PERMANENT, "refused", "run %" PRId64 " has not ended; cancel it first", id);
 	return rc;
 }
 
@@ -299,7 +319,8 @@ static struct conf_asset **old_assets(struct engine *e, const char *list, size_t
 		const char *name = json_string_value(json_array_get(names, i));
 
 		if ((assets[*n] = conf_asset_find(e->conf, name)) == NULL) {
-			err_code(err, ERR_PERMANENT, "not_found", "asset '%s' is no longer in the configuration", name);
+			err_code(err, ERR_PERMANENT, "not_found",
+			    "asset '%s' is no longer in the configuration", name);
 			free(assets);
 			assets = NULL;
 			break;
@@ -314,7 +335,9 @@ static struct conf_asset **old_assets(struct engine *e, const char *list, size_t
 static void inherit_steps(struct engine *e, struct run *run, int64_t old)
 {
 	struct sql_row *row = sql_query(e->state->sql,
-	    "SELECT asset, outcome, metadata, run_uid, ended_at FROM step WHERE run_id = ?1 AND state = 'succeeded'", "i", old);
+	    "SELECT asset, outcome, metadata, run_uid, ended_at FROM step WHERE run_id = ?1 AND state = "
+	    "'succeeded'",
+	    "i", old);
 
 	while (sql_next(row)) {
 		struct run_step *s = run_step_find(run, sql_text(row, 0));
@@ -348,7 +371,8 @@ int64_t engine_retry(struct engine *e, int64_t old_id, bool from_failure, const 
 		if (run != NULL) {
 			xstrset(&run->partition, o.partition);
 			run->origin = xasprintf("user:%s", who);
-			run->why = xasprintf("retry of run %" PRId64 "%s", old_id, from_failure ? " from its failure" : "");
+			run->why = xasprintf(
+			    "retry of run %" PRId64 "%s", old_id, from_failure ? " from its failure" : "");
 			xstrset(&run->sensor, o.sensor);
 			xstrset(&run->sensor_key, o.sensor_key);
 			xstrset(&run->generation, o.generation);
@@ -358,7 +382,8 @@ int64_t engine_retry(struct engine *e, int64_t old_id, bool from_failure, const 
 				inherit_steps(e, run, old_id);
 			insert(e, run);
 			id = run->id;
-			sql_do(e->state->sql, "UPDATE sensor_key SET run_id = ?2 WHERE sensor = ?3 AND key = ?4 AND run_id = ?1",
+			sql_do(e->state->sql,
+			    "UPDATE sensor_key SET run_id = ?2 WHERE sensor = ?3 AND key = ?4 AND run_id = ?1",
 			    "iiss", old_id, id, o.sensor, o.sensor_key);
 		}
 		old_run_release(&o);

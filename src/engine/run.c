@@ -13,44 +13,45 @@
 #include <string.h>
 
 static const char *const run_names[] = {
-	[RUN_QUEUED] = "queued",
-	[RUN_RUNNING] = "running",
-	[RUN_SUCCEEDED] = "succeeded",
-	[RUN_FAILED] = "failed",
-	[RUN_CANCELED] = "canceled",
+    [RUN_QUEUED] = "queued",
+    [RUN_RUNNING] = "running",
+    [RUN_SUCCEEDED] = "succeeded",
+    [RUN_FAILED] = "failed",
+    [RUN_CANCELED] = "canceled",
 };
 static_assert(NITEMS(run_names) == RUN_NSTATES, "name every run state");
 
 static const char *const step_names[] = {
-	[STEP_WAITING] = "waiting",
-	[STEP_READY] = "ready",
-	[STEP_RUNNING] = "running",
-	[STEP_RETRYING] = "retrying",
-	[STEP_SUCCEEDED] = "succeeded",
-	[STEP_FAILED] = "failed",
-	[STEP_SKIPPED] = "skipped",
-	[STEP_CANCELED] = "canceled",
+    [STEP_WAITING] = "waiting",
+    [STEP_READY] = "ready",
+    [STEP_RUNNING] = "running",
+    [STEP_RETRYING] = "retrying",
+    [STEP_SUCCEEDED] = "succeeded",
+    [STEP_FAILED] = "failed",
+    [STEP_SKIPPED] = "skipped",
+    [STEP_CANCELED] = "canceled",
 };
 static_assert(NITEMS(step_names) == STEP_NSTATES, "name every step state");
 
 static const char *const result_names[] = {
-	[RESULT_NONE] = NULL,
-	[RESULT_OK] = "ok",
-	[RESULT_WARNINGS] = "warnings",
-	[RESULT_NO_DATA] = "no_data",
+    [RESULT_NONE] = NULL,
+    [RESULT_OK] = "ok",
+    [RESULT_WARNINGS] = "warnings",
+    [RESULT_NO_DATA] = "no_data",
 };
 static_assert(NITEMS(result_names) == RESULT_NKINDS, "name every outcome");
 
 #define TO(state) (1u << (state))
 static const unsigned run_moves[RUN_NSTATES] = {
-	[RUN_QUEUED] = TO(RUN_RUNNING) | TO(RUN_CANCELED),
-	[RUN_RUNNING] = TO(RUN_SUCCEEDED) | TO(RUN_FAILED) | TO(RUN_CANCELED),
+    [RUN_QUEUED] = TO(RUN_RUNNING) | TO(RUN_CANCELED),
+    [RUN_RUNNING] = TO(RUN_SUCCEEDED) | TO(RUN_FAILED) | TO(RUN_CANCELED),
 };
 static const unsigned step_moves[STEP_NSTATES] = {
-	[STEP_WAITING] = TO(STEP_READY) | TO(STEP_SKIPPED) | TO(STEP_CANCELED),
-	[STEP_READY] = TO(STEP_RUNNING) | TO(STEP_FAILED) | TO(STEP_SKIPPED) | TO(STEP_CANCELED),
-	[STEP_RUNNING] = TO(STEP_SUCCEEDED) | TO(STEP_RETRYING) | TO(STEP_FAILED) | TO(STEP_CANCELED) | TO(STEP_READY),
-	[STEP_RETRYING] = TO(STEP_READY) | TO(STEP_CANCELED),
+    [STEP_WAITING] = TO(STEP_READY) | TO(STEP_SKIPPED) | TO(STEP_CANCELED),
+    [STEP_READY] = TO(STEP_RUNNING) | TO(STEP_FAILED) | TO(STEP_SKIPPED) | TO(STEP_CANCELED),
+    [STEP_RUNNING] =
+        TO(STEP_SUCCEEDED) | TO(STEP_RETRYING) | TO(STEP_FAILED) | TO(STEP_CANCELED) | TO(STEP_READY),
+    [STEP_RETRYING] = TO(STEP_READY) | TO(STEP_CANCELED),
 };
 
 const char *run_state_name(enum run_state s)
@@ -207,17 +208,19 @@ void run_insert(struct state *st, struct run *run, tm_ms now)
 
 	run->created_at = now;
 	sql_do(st->sql,
-	    "INSERT INTO run(job, assets, partition, state, origin, why, sensor, sensor_key, run_key, generation, config,"
+	    "INSERT INTO run(job, assets, partition, state, origin, why, sensor, sensor_key, run_key, "
+	    "generation, config,"
 	    " tags, dry_run, retry_of, created_at)"
 	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, 0), ?15)",
-	    "ssssssssssssiit", run->job, assets, run->partition, run_state_name(run->state), run->origin, run->why,
-	    run->sensor, run->sensor_key, run->run_key, run->generation, config, tags, (int64_t)run->dry_run,
-	    run->retry_of, now);
+	    "ssssssssssssiit", run->job, assets, run->partition, run_state_name(run->state), run->origin,
+	    run->why, run->sensor, run->sensor_key, run->run_key, run->generation, config, tags,
+	    (int64_t)run->dry_run, run->retry_of, now);
 	run->id = sql_last_id(st->sql);
 	for (size_t i = 0; i < run->nsteps; i++)
 		insert_step(st, &run->steps[i], i);
-	log_info("run %" PRId64 " state=queued job=%s partition=%s origin=%s: %s", run->id, run->job ? run->job : "-",
-	    run->partition[0] ? run->partition : "-", run->origin, run->why ? run->why : "asked for");
+	log_info("run %" PRId64 " state=queued job=%s partition=%s origin=%s: %s", run->id,
+	    run->job ? run->job : "-", run->partition[0] ? run->partition : "-", run->origin,
+	    run->why ? run->why : "asked for");
 	free(assets);
 	free(config);
 	free(tags);
@@ -244,7 +247,8 @@ static void load_error(struct err *err, const char *class, const char *code, con
 static void load_steps(struct state *st, struct run *run)
 {
 	struct sql_row *row = sql_query(st->sql,
-	    "SELECT asset, state, outcome, attempts, charged, not_before, started_at, ended_at, err_class, err_code,"
+	    "SELECT asset, state, outcome, attempts, charged, not_before, started_at, ended_at, err_class, "
+	    "err_code,"
 	    " err_text, run_uid, metadata FROM step WHERE run_id = ?1 ORDER BY ord",
 	    "i", run->id);
 
@@ -271,7 +275,8 @@ static void load_steps(struct state *st, struct run *run)
 void run_load_active(struct state *st, struct conf *conf, struct run_list *list)
 {
 	struct sql_row *row = sql_query(st->sql,
-	    "SELECT id, state, job, partition, origin, why, sensor, sensor_key, run_key, generation, config, tags, dry_run,"
+	    "SELECT id, state, job, partition, origin, why, sensor, sensor_key, run_key, generation, config, "
+	    "tags, dry_run,"
 	    " retry_of, cancel, created_at, started_at, (SELECT count(*) FROM step WHERE run_id = run.id)"
 	    " FROM run WHERE ended_at IS NULL ORDER BY id",
 	    "");
@@ -305,8 +310,8 @@ void run_load_active(struct state *st, struct conf *conf, struct run_list *list)
 	sql_end(row);
 }
 
-void run_event(struct state *st, const struct run *run, const char *asset, int64_t attempt, const char *kind, tm_ms now,
-    const char *fmt, ...)
+void run_event(struct state *st, const struct run *run, const char *asset, int64_t attempt, const char *kind,
+    tm_ms now, const char *fmt, ...)
 {
 	struct strbuf text = STRBUF_INIT(4096);
 	va_list ap;
@@ -316,8 +321,9 @@ void run_event(struct state *st, const struct run *run, const char *asset, int64
 		strbuf_addf(&text, "(longer than 4096 bytes)");
 	va_end(ap);
 	sql_do(st->sql,
-	    "INSERT INTO event(at, run_id, asset, attempt, kind, text) VALUES(?1, ?2, ?3, nullif(?4, 0), ?5, ?6)", "tisiss",
-	    now, run->id, asset, attempt, kind, text.buf);
+	    "INSERT INTO event(at, run_id, asset, attempt, kind, text) VALUES(?1, ?2, ?3, nullif(?4, 0), ?5, "
+	    "?6)",
+	    "tisiss", now, run->id, asset, attempt, kind, text.buf);
 	strbuf_release(&text);
 }
 
@@ -328,7 +334,8 @@ void run_set_state(struct state *st, struct run *run, enum run_state to, tm_ms n
 	bool end = run_state_is_end(to), failed = to == RUN_FAILED || to == RUN_CANCELED;
 
 	if ((run_moves[from] & TO(to)) == 0) {
-		log_error("run %" PRId64 ": illegal move %s -> %s", run->id, run_state_name(from), run_state_name(to));
+		log_error("run %" PRId64 ": illegal move %s -> %s", run->id, run_state_name(from),
+		    run_state_name(to));
 		abort();
 	}
 	run->state = to;
@@ -337,7 +344,8 @@ void run_set_state(struct state *st, struct run *run, enum run_state to, tm_ms n
 	if (end)
 		run->ended_at = now;
 	sql_do(st->sql,
-	    "UPDATE run SET state = ?2, outcome = ?3, started_at = nullif(?4, 0), ended_at = nullif(?5, 0), err_class = ?6,"
+	    "UPDATE run SET state = ?2, outcome = ?3, started_at = nullif(?4, 0), ended_at = nullif(?5, 0), "
+	    "err_class = ?6,"
 	    " err_code = ?7, err_text = ?8 WHERE id = ?1",
 	    "issttsss", run->id, run_state_name(to), result_name(run->outcome), run->started_at, run->ended_at,
 	    failed && err->class ? err_class_name(err->class) : NULL, failed && err->code[0] ? err->code : NULL,
@@ -348,8 +356,9 @@ void run_set_state(struct state *st, struct run *run, enum run_state to, tm_ms n
 		log_warn("run %" PRId64 " state=%s partition=%s class=%s: %s", run->id, run_state_name(to),
 		    run->partition[0] ? run->partition : "-", err_class_name(err->class), err->text);
 	else if (end)
-		log_info("run %" PRId64 " state=%s partition=%s outcome=%s ms=%" PRId64, run->id, run_state_name(to),
-		    run->partition[0] ? run->partition : "-", result_name(run->outcome), now - run->created_at);
+		log_info("run %" PRId64 " state=%s partition=%s outcome=%s ms=%" PRId64, run->id,
+		    run_state_name(to), run->partition[0] ? run->partition : "-", result_name(run->outcome),
+		    now - run->created_at);
 	else
 		log_debug("run %" PRId64 " state=%s", run->id, run_state_name(to));
 }
@@ -361,8 +370,8 @@ void step_set_state(struct state *st, struct run_step *s, enum step_state to, tm
 	char *metadata = s->metadata ? json_text(s->metadata) : NULL;
 
 	if ((step_moves[from] & TO(to)) == 0) {
-		log_error("run %" PRId64 " asset=%s: illegal move %s -> %s", s->run->id, s->asset, step_state_name(from),
-		    step_state_name(to));
+		log_error("run %" PRId64 " asset=%s: illegal move %s -> %s", s->run->id, s->asset,
+		    step_state_name(from), step_state_name(to));
 		abort();
 	}
 	s->state = to;
@@ -373,17 +382,19 @@ void step_set_state(struct state *st, struct run_step *s, enum step_state to, tm
 		s->ended_at = now;
 	sql_do(st->sql,
 	    "UPDATE step SET state = ?3, outcome = ?4, attempts = ?5, charged = ?6, not_before = nullif(?7, 0),"
-	    " started_at = nullif(?8, 0), ended_at = nullif(?9, 0), err_class = ?10, err_code = ?11, err_text = ?12,"
+	    " started_at = nullif(?8, 0), ended_at = nullif(?9, 0), err_class = ?10, err_code = ?11, err_text "
+	    "= ?12,"
 	    " run_uid = nullif(?13, ''), metadata = ?14 WHERE run_id = ?1 AND asset = ?2",
 	    "isssiitttsssss", s->run->id, s->asset, step_state_name(to), result_name(s->outcome), s->attempts,
-	    s->charged, s->not_before, s->started_at, s->ended_at, has_err && s->err.class ? err_class_name(s->err.class) : NULL,
+	    s->charged, s->not_before, s->started_at, s->ended_at,
+	    has_err && s->err.class ? err_class_name(s->err.class) : NULL,
 	    has_err && s->err.code[0] ? s->err.code : NULL, has_err ? s->err.text : NULL, s->run_uid, metadata);
 	free(metadata);
 	if (to == STEP_FAILED || to == STEP_RETRYING || to == STEP_SKIPPED) {
 		run_event(st, s->run, s->asset, s->attempts, "step", now, "%s (%s): %s", step_state_name(to),
 		    err_class_name(s->err.class), s->err.text);
-		log_warn("run %" PRId64 " asset=%s state=%s class=%s: %s", s->run->id, s->asset, step_state_name(to),
-		    err_class_name(s->err.class), s->err.text);
+		log_warn("run %" PRId64 " asset=%s state=%s class=%s: %s", s->run->id, s->asset,
+		    step_state_name(to), err_class_name(s->err.class), s->err.text);
 	} else if (to == STEP_RUNNING || step_state_is_end(to)) {
 		run_event(st, s->run, s->asset, s->attempts, "step", now, "%s%s%s", step_state_name(to),
 		    s->outcome ? ", " : "", s->outcome ? result_name(s->outcome) : "");

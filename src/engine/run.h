@@ -29,9 +29,9 @@ struct state;
 enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELED, RUN_NSTATES };
 
 enum step_state {
-	STEP_WAITING,  /* a dependency has not ended */
-	STEP_READY,    /* waits for a slot */
-	STEP_RUNNING,  /* has an attempt */
+	STEP_WAITING, /* a dependency has not ended */
+	STEP_READY, /* waits for a slot */
+	STEP_RUNNING, /* has an attempt */
 	STEP_RETRYING, /* waits until not_before */
 	STEP_SUCCEEDED,
 	STEP_FAILED,
@@ -46,7 +46,7 @@ struct run_step {
 	struct run *run;
 	char *asset;
 	const struct conf_asset *conf; /* NULL: no longer in the configuration */
-	size_t *dep;		       /* indices of the run's steps this one waits for */
+	size_t *dep; /* indices of the run's steps this one waits for */
 	size_t ndep;
 	enum step_state state;
 	enum result outcome;
@@ -71,7 +71,7 @@ struct run {
 	json_t *config, *tags;
 	bool dry_run;
 	int64_t retry_of; /* 0: none */
-	char *cancel;	  /* who asked */
+	char *cancel; /* who asked */
 	tm_ms created_at, started_at, ended_at;
 	tm_ms timeout;
 	struct err err;
@@ -93,7 +93,8 @@ bool step_state_is_end(enum step_state s);
  * A run of these assets (dependency order) that is not stored yet.  Takes references to conf, config and tags; the strings
  * are set by the caller before run_insert.
  */
-struct run *run_new(struct conf *conf, struct conf_asset *const *assets, size_t n, json_t *config, json_t *tags);
+struct run *run_new(
+    struct conf *conf, struct conf_asset *const *assets, size_t n, json_t *config, json_t *tags);
 void run_free(struct run *); /* no live attempt may be left; NULL is fine */
 /* Write the run and its steps; gives it its id. */
 void run_insert(struct state *, struct run *, tm_ms now);
@@ -104,8 +105,8 @@ void run_set_state(struct state *, struct run *, enum run_state to, tm_ms now);
 void step_set_state(struct state *, struct run_step *, enum step_state to, tm_ms now);
 struct run_step *run_step_find(struct run *, const char *asset);
 /* One line of a run's history. */
-void run_event(struct state *, const struct run *, const char *asset, int64_t attempt, const char *kind, tm_ms now,
-    const char *fmt, ...) PRINTF(7, 8);
+void run_event(struct state *, const struct run *, const char *asset, int64_t attempt, const char *kind,
+    tm_ms now, const char *fmt, ...) PRINTF(7, 8);
 
 /*
  * Let every waiting step whose dependencies have ended become ready, or skipped when they rule it out; and end the run when

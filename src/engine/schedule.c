@@ -31,7 +31,8 @@ static const char *partition_conflict(struct engine *e, const struct run *run)
 {
 	struct run *other;
 
-	TAILQ_FOREACH(other, &e->runs, link) {
+	TAILQ_FOREACH(other, &e->runs, link)
+	{
 		if (other == run || !partition_excludes(run->partition, other->partition))
 			continue;
 		if (other->state == RUN_RUNNING)
@@ -66,7 +67,8 @@ static void admit(struct engine *e, int64_t *running)
 {
 	struct run *run;
 
-	TAILQ_FOREACH(run, &e->runs, link) {
+	TAILQ_FOREACH(run, &e->runs, link)
+	{
 		if (run->state != RUN_QUEUED)
 			continue;
 		if (run->cancel != NULL) {
@@ -97,6 +99,21 @@ static struct pool_use *pool_of(struct pool_use *use, size_t n, const char *name
 	return NULL;
 }
 
+/* A step that deletes waits for no hold: it is skipped, and taken up again when the hold is released. */
+static bool skip_held(struct engine *e, struct run_step *s)
+{
+	char *reason;
+
+	if ((s->conf->type->flags & ASSET_DELETES) == 0 || s->run->dry_run ||
+	    (reason = hold_reason(e->state, s->run->partition)) == NULL)
+		return false;
+	err_code(&s->err, ERR_NONE, "hold", "%s", reason);
+	free(reason);
+	step_set_state(e->state, s, STEP_SKIPPED, e->now);
+	engine_kick(e);
+	return true;
+}
+
 static void start_ready(struct engine *e, struct run *run, struct pool_use *use, int64_t *running)
 {
 	for (size_t i = 0; i < run->nsteps; i++) {
@@ -106,11 +123,14 @@ static void start_ready(struct engine *e, struct run *run, struct pool_use *use,
 		if (s->state != STEP_READY)
 			continue;
 		if (s->conf == NULL) {
-			err_code(&s->err, ERR_CONFIG, "no_asset", "asset '%s' is no longer in the configuration", s->asset);
+			err_code(&s->err, ERR_CONFIG, "no_asset",
+			    "asset '%s' is no longer in the configuration", s->asset);
 			step_set_state(e->state, s, STEP_FAILED, e->now);
 			engine_kick(e);
 			continue;
 		}
+		if (skip_held(e, s))
+			continue;
 		pool = pool_of(use, e->conf->npools, s->conf->pool);
 		if (*running >= e->conf->limits.max_steps) {
 			s->wait_reason = "limits.max_steps is reached";
@@ -133,7 +153,8 @@ static void count_running(struct engine *e, struct pool_use *use, int64_t *runs,
 	*runs = *steps = 0;
 	for (size_t i = 0; i < e->conf->npools; i++)
 		use[i] = (struct pool_use){.pool = &e->conf->pools[i]};
-	TAILQ_FOREACH(run, &e->runs, link) {
+	TAILQ_FOREACH(run, &e->runs, link)
+	{
 		*runs += run->state == RUN_RUNNING;
 		for (size_t i = 0; i < run->nsteps; i++) {
 			const struct run_step *s = &run->steps[i];
@@ -176,7 +197,8 @@ static void remove_ended(struct engine *e)
 		if (!run_state_is_end(run->state))
 			continue;
 		engine_note(e, "run", run->id, NULL,
-		    json_pack("{s:s, s:s?}", "state", run_state_name(run->state), "outcome", result_name(run->outcome)));
+		    json_pack("{s:s, s:s?}", "state", run_state_name(run->state), "outcome",
+		        result_name(run->outcome)));
 		TAILQ_REMOVE(&e->runs, run, link);
 		run_free(run);
 	}
@@ -190,17 +212,18 @@ tm_ms schedule_turn(struct engine *e)
 	struct run *run;
 
 	TAILQ_FOREACH(run, &e->runs, link)
-		if (engine_owns(e, run)) {
-			settle_ended(e, run);
-			if (run->state == RUN_RUNNING)
-				check_run_timeout(e, run);
-			run_advance(e->state, run, e->now);
-		}
+	if (engine_owns(e, run)) {
+		settle_ended(e, run);
+		if (run->state == RUN_RUNNING)
+			check_run_timeout(e, run);
+		run_advance(e->state, run, e->now);
+	}
 	remove_ended(e);
 	count_running(e, use, &runs, &steps);
 	admit(e, &runs);
 	remove_ended(e);
-	TAILQ_FOREACH(run, &e->runs, link) {
+	TAILQ_FOREACH(run, &e->runs, link)
+	{
 		if (run->state != RUN_RUNNING || !engine_owns(e, run))
 			continue;
 		run_advance(e->state, run, e->now);
@@ -213,7 +236,7 @@ tm_ms schedule_turn(struct engine *e)
 	e->stats.steps_running = steps;
 	e->stats.runs_queued = 0;
 	TAILQ_FOREACH(run, &e->runs, link)
-		e->stats.runs_queued += run->state == RUN_QUEUED;
+	e->stats.runs_queued += run->state == RUN_QUEUED;
 	free(use);
 	return due;
 }

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPORTS_MAX	100000 /* changed keys of one tick; the rest waits for the next */
-#define REQUESTS_MAX	10000
+#define REPORTS_MAX     100000 /* changed keys of one tick; the rest waits for the next */
+#define REQUESTS_MAX    10000
 #define FAIL_BACKOFF_MS 10000 /* first wait after a failed tick; doubles up to the sensor's interval */
 
 struct request_copy {
@@ -126,8 +126,9 @@ tm_ms tick_key_since(const struct tick *t, const char *key, const char *fingerpr
 	struct watch *w = t->watch;
 
 	return sql_get_int(w->engine->state->sql, t->at,
-	    "SELECT since FROM sensor_key WHERE sensor = ?1 AND key = ?2 AND fingerprint IS ?3 AND gone_at IS NULL", "sss",
-	    w->conf->name, key, fingerprint);
+	    "SELECT since FROM sensor_key WHERE sensor = ?1 AND key = ?2 AND fingerprint IS ?3 AND gone_at IS "
+	    "NULL",
+	    "sss", w->conf->name, key, fingerprint);
 }
 
 static char *dup(const char *s)
@@ -163,8 +164,8 @@ int tick_request(struct tick *t, const struct run_request *req, struct err *err)
 	struct request_copy *c;
 
 	if (t->nrequests >= REQUESTS_MAX)
-		return err_code(err, ERR_TRANSIENT, "limit", "more than %d runs in one tick; the rest comes with the next",
-		    REQUESTS_MAX);
+		return err_code(err, ERR_TRANSIENT, "limit",
+		    "more than %d runs in one tick; the rest comes with the next", REQUESTS_MAX);
 	if (t->nrequests == t->caprequests) {
 		t->caprequests = t->caprequests ? t->caprequests * 2 : 8;
 		t->requests = xreallocarray(t->requests, t->caprequests, sizeof(*t->requests));
@@ -221,7 +222,8 @@ static void tick_free(struct tick *t)
 
 /* ---- history ---- */
 
-static void record_tick(struct watch *w, const struct tick *t, const char *outcome, const char *reason, int64_t requested)
+static void record_tick(
+    struct watch *w, const struct tick *t, const char *outcome, const char *reason, int64_t requested)
 {
 	struct sql *sql = w->engine->state->sql;
 	tm_ms took = clock_mono() - t->mono;
@@ -238,10 +240,13 @@ static void record_tick(struct watch *w, const struct tick *t, const char *outco
 		    " VALUES(?1, ?2, ?2, 1, ?3, ?4, ?5, ?6)",
 		    "stssit", w->conf->name, t->at, outcome, reason, requested, took);
 	sql_do(sql,
-	    "INSERT INTO sensor(name, cursor, last_tick_at, last_ok_at, next_tick_at) VALUES(?1, ?2, ?3, nullif(?4, 0), ?5)"
-	    " ON CONFLICT(name) DO UPDATE SET cursor = ?2, last_tick_at = ?3, last_ok_at = coalesce(nullif(?4, 0), last_ok_at),"
+	    "INSERT INTO sensor(name, cursor, last_tick_at, last_ok_at, next_tick_at) VALUES(?1, ?2, ?3, "
+	    "nullif(?4, 0), ?5)"
+	    " ON CONFLICT(name) DO UPDATE SET cursor = ?2, last_tick_at = ?3, last_ok_at = coalesce(nullif(?4, "
+	    "0), last_ok_at),"
 	    " next_tick_at = ?5",
-	    "ssttt", w->conf->name, t->err.class ? w->cursor : t->cursor, t->at, t->err.class ? (tm_ms)0 : t->at, w->next);
+	    "ssttt", w->conf->name, t->err.class ? w->cursor : t->cursor, t->at,
+	    t->err.class ? (tm_ms)0 : t->at, w->next);
 }
 
 /* ---- applying a tick ---- */
@@ -260,10 +265,11 @@ static void apply_request(struct watch *w, const struct run_request *req, bool d
 	switch (request_from_sensor(w->engine, w->conf, req, dry_run, &run_id, &err)) {
 	case REQUEST_MADE:
 		tally->made++;
-		strbuf_addf(&tally->text, "%s%s: %s", tally->text.len ? "; " : "", req->key, req->why ? req->why : "complete");
-		json_array_append_new(tally->runs,
-		    json_pack("{s:s, s:o, s:s?}", "key", req->key, "run", dry_run ? json_null() : json_integer(run_id), "why",
-			req->why));
+		strbuf_addf(&tally->text, "%s%s: %s", tally->text.len ? "; " : "", req->key,
+		    req->why ? req->why : "complete");
+		json_array_append_new(
+		    tally->runs, json_pack("{s:s, s:o, s:s?}", "key", req->key, "run",
+		                     dry_run ? json_null() : json_integer(run_id), "why", req->why));
 		return;
 	case REQUEST_DUPLICATE: tally->duplicate++; return;
 	case REQUEST_CHANGED: tally->changed++; return;
@@ -285,18 +291,20 @@ static char *tick_reason(const struct tick *t, struct tally *tally)
 		strbuf_add(&s, t->skip_reason, MIN(strlen(t->skip_reason), (size_t)2000));
 	}
 	if (tally->changed > 0)
-		strbuf_addf(&s, "%s%" PRId64 " changed after their run (not run again)", s.len ? "; " : "", tally->changed);
+		strbuf_addf(&s, "%s%" PRId64 " changed after their run (not run again)", s.len ? "; " : "",
+		    tally->changed);
 	text = s.len > 0 ? xstrdup(s.buf) : NULL;
 	strbuf_release(&s);
 	return text;
 }
 
-static void answer_waiters(struct watch *w, const struct tick *t, const char *outcome, const char *reason, json_t *runs)
+static void answer_waiters(
+    struct watch *w, const struct tick *t, const char *outcome, const char *reason, json_t *runs)
 {
 	STAILQ_HEAD(, waiter) rest = STAILQ_HEAD_INITIALIZER(rest);
 	struct waiter *wt;
-	json_t *summary = json_pack("{s:s, s:s, s:s?, s:I, s:O, s:b}", "sensor", w->conf->name, "outcome", outcome, "reason",
-	    reason, "keys", (json_int_t)t->seen, "runs", runs, "dry_run", t->dry_run);
+	json_t *summary = json_pack("{s:s, s:s, s:s?, s:I, s:O, s:b}", "sensor", w->conf->name, "outcome",
+	    outcome, "reason", reason, "keys", (json_int_t)t->seen, "runs", runs, "dry_run", t->dry_run);
 
 	while ((wt = STAILQ_FIRST(&w->waiters)) != NULL) {
 		STAILQ_REMOVE_HEAD(&w->waiters, link);
@@ -356,20 +364,23 @@ static void apply_tick(struct watch *w)
 		plan_next(w, t);
 	if (t->err.class == ERR_NONE) {
 		apply_good(w, t, &tally);
-		outcome = tally.made > 0 ? "requested" : tally.bad > 0 || tally.no_room > 0 ? "failed" : "skipped";
+		outcome = tally.made > 0                       ? "requested"
+		          : tally.bad > 0 || tally.no_room > 0 ? "failed"
+		                                               : "skipped";
 		reason = tick_reason(t, &tally);
 	} else {
 		outcome = "failed";
 		reason = xstrdup(t->err.text);
-		log_warn("sensor %s tick failed, next in %" PRId64 " s: %s", w->conf->name, (w->next - w->engine->now) / 1000,
-		    t->err.text);
+		log_warn("sensor %s tick failed, next in %" PRId64 " s: %s", w->conf->name,
+		    (w->next - w->engine->now) / 1000, t->err.text);
 	}
 	if (!t->dry_run) {
 		record_tick(w, t, outcome, reason, tally.made);
 		if (t->err.class == ERR_NONE)
 			xstrset(&w->cursor, t->cursor);
 		engine_note(w->engine, "sensor", 0, w->conf->name,
-		    json_pack("{s:s, s:s?, s:I}", "outcome", outcome, "reason", reason, "requested", (json_int_t)tally.made));
+		    json_pack("{s:s, s:s?, s:I}", "outcome", outcome, "reason", reason, "requested",
+		        (json_int_t)tally.made));
 	}
 	/* What the index saw in a tick that does not count must not hide the next one's changes. */
 	if (t->dry_run || t->err.class != ERR_NONE)
@@ -391,7 +402,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 	if (w->tick == NULL || w->tick->done)
 		return;
 	w->conf->type->cancel(w->mem, w->tick);
-	err_code(&err, ERR_TRANSIENT, "timeout", "the tick took longer than %" PRId64 " s", w->conf->timeout / 1000);
+	err_code(
+	    &err, ERR_TRANSIENT, "timeout", "the tick took longer than %" PRId64 " s", w->conf->timeout / 1000);
 	tick_done(w->tick, NULL, &err);
 }
 
@@ -409,7 +421,7 @@ static void start_tick(struct watch *w, bool dry_run)
 	t->cursor = xstrdup(w->cursor);
 	w->tick = t;
 	STAILQ_FOREACH(wt, &w->waiters, link)
-		wt->served = wt->dry_run == dry_run;
+	wt->served = wt->dry_run == dry_run;
 	keyindex_begin(w->keys);
 	if (w->conf->timeout > 0)
 		event_add(w->timeout, &tv);
@@ -540,8 +552,8 @@ int engine_sensor_pause(struct engine *e, const char *name, bool paused, const c
 		return err_code(err, ERR_PERMANENT, "refused", "the sensor could not be started; see the log");
 	xstrset(&w->paused, paused ? who : NULL);
 	sql_do(e->state->sql,
-	    "INSERT INTO sensor(name, paused) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET paused = ?2", "ss", name,
-	    w->paused);
+	    "INSERT INTO sensor(name, paused) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET paused = ?2", "ss",
+	    name, w->paused);
 	log_info("sensor %s %s by=%s", name, paused ? "paused" : "resumed", who);
 	engine_kick(e);
 	return 0;

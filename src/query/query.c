@@ -55,8 +55,8 @@ json_t *col_error(const struct sql_row *row, int class)
 {
 	if (sql_is_null(row, class) && sql_is_null(row, class + 2))
 		return json_null();
-	return json_pack("{s:o, s:o, s:o}", "class", col_text(row, class), "code", col_text(row, class + 1), "text",
-	    col_text(row, class + 2));
+	return json_pack("{s:o, s:o, s:o}", "class", col_text(row, class), "code", col_text(row, class + 1),
+	    "text", col_text(row, class + 2));
 }
 
 json_t *query_failed(const struct query *q, json_t *obj, struct err *err)
@@ -75,12 +75,13 @@ json_t *query_failed(const struct query *q, json_t *obj, struct err *err)
 json_t *query_holds(const struct query *q, struct err *err)
 {
 	json_t *obj = query_object(), *list = json_array();
-	struct sql_row *row = sql_query(q->state->sql, "SELECT partition, reason, who, at FROM hold ORDER BY partition", "");
+	struct sql_row *row =
+	    sql_query(q->state->sql, "SELECT partition, reason, who, at FROM hold ORDER BY partition", "");
 
 	while (sql_next(row))
-		json_array_append_new(list,
-		    json_pack("{s:o, s:o, s:o, s:o}", "partition", col_text(row, 0), "reason", col_text(row, 1), "who",
-			col_text(row, 2), "at", col_time(row, 3)));
+		json_array_append_new(
+		    list, json_pack("{s:o, s:o, s:o, s:o}", "partition", col_text(row, 0), "reason",
+		              col_text(row, 1), "who", col_text(row, 2), "at", col_time(row, 3)));
 	sql_end(row);
 	json_object_set_new(obj, "holds", list);
 	return query_failed(q, obj, err);
@@ -102,7 +103,8 @@ static void add_engine(const struct query *q, json_t *obj)
 
 static int64_t state_bytes(const struct query *q)
 {
-	return sql_get_int(q->state->sql, 0, "PRAGMA page_count", "") * sql_get_int(q->state->sql, 0, "PRAGMA page_size", "");
+	return sql_get_int(q->state->sql, 0, "PRAGMA page_count", "") *
+	       sql_get_int(q->state->sql, 0, "PRAGMA page_size", "");
 }
 
 json_t *query_status(const struct query *q, struct err *err)
@@ -113,19 +115,22 @@ json_t *query_status(const struct query *q, struct err *err)
 	json_object_set_new(obj, "as_of", query_time(clock_now()));
 	json_object_set_new(obj, "version", json_string(PACKAGE_VERSION));
 	json_object_set_new(obj, "instance", json_string(q->state->instance));
-	json_object_set_new(obj, "epoch", json_integer(sql_get_int(sql, 0, "SELECT value FROM meta WHERE key = 'epoch'", "")));
+	json_object_set_new(
+	    obj, "epoch", json_integer(sql_get_int(sql, 0, "SELECT value FROM meta WHERE key = 'epoch'", "")));
 	json_object_set_new(obj, "config_file", json_text_new(q->conf->file));
 	json_object_set_new(obj, "daemon", json_boolean(q->engine != NULL));
 	json_object_set_new(obj, "runs",
 	    json_pack("{s:I, s:I}", "queued",
-		(json_int_t)sql_get_int(sql, 0, "SELECT count(*) FROM run WHERE ended_at IS NULL AND state = 'queued'", ""),
-		"running",
-		(json_int_t)sql_get_int(sql, 0, "SELECT count(*) FROM run WHERE ended_at IS NULL AND state = 'running'", "")));
+	        (json_int_t)sql_get_int(
+	            sql, 0, "SELECT count(*) FROM run WHERE ended_at IS NULL AND state = 'queued'", ""),
+	        "running",
+	        (json_int_t)sql_get_int(
+	            sql, 0, "SELECT count(*) FROM run WHERE ended_at IS NULL AND state = 'running'", "")));
 	json_object_set_new(obj, "failed_last_day",
 	    json_integer(sql_get_int(sql, 0,
-		"SELECT count(*) FROM run WHERE state = 'failed' AND ended_at > ?1"
-		" AND id > (SELECT coalesce(max(id), 0) - 20000 FROM run)",
-		"t", clock_now() - DAY_MS)));
+	        "SELECT count(*) FROM run WHERE state = 'failed' AND ended_at > ?1"
+	        " AND id > (SELECT coalesce(max(id), 0) - 20000 FROM run)",
+	        "t", clock_now() - DAY_MS)));
 	json_object_set(obj, "sensors", json_object_get(sensors, "sensors"));
 	json_object_set(obj, "holds", json_object_get(holds, "holds"));
 	json_object_set_new(obj, "state_bytes", json_integer(state_bytes(q)));

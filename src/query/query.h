@@ -37,7 +37,7 @@ struct query {
 
 struct run_filter {
 	const char *state, *job, *partition, *origin; /* NULL: any; a partition takes those below it too */
-	int64_t before;				      /* ids below this; 0: from the newest */
+	int64_t before; /* ids below this; 0: from the newest */
 	int64_t limit;
 };
 
@@ -76,8 +76,8 @@ json_t *query_sensors(const struct query *, struct err *err);
 /* {"sensor", "ticks": [tick..]} newest first */
 json_t *query_ticks(const struct query *, const char *sensor, int64_t limit, struct err *err);
 /* {"sensor", "keys": [key..], "next": key or null}; verdict NULL: any that is there; "gone": those that left */
-json_t *query_keys(
-    const struct query *, const char *sensor, const char *verdict, const char *after, int64_t limit, struct err *err);
+json_t *query_keys(const struct query *, const char *sensor, const char *verdict, const char *after,
+    int64_t limit, struct err *err);
 
 /* {"holds": [{"partition", "reason", "who", "at"}]} */
 json_t *query_holds(const struct query *, struct err *err);

@@ -26,8 +26,8 @@ static json_t *last_of(const struct query *q, const char *asset)
 	    "s", asset);
 
 	if (sql_next(row))
-		last = json_pack("{s:o, s:o, s:o, s:o}", "run", col_int(row, 0), "partition", col_text(row, 1), "at",
-		    col_time(row, 2), "outcome", col_text(row, 3));
+		last = json_pack("{s:o, s:o, s:o, s:o}", "run", col_int(row, 0), "partition", col_text(row, 1),
+		    "at", col_time(row, 2), "outcome", col_text(row, 3));
 	sql_end(row);
 	return last ? last : json_null();
 }
@@ -76,9 +76,9 @@ static json_t *materializations(const struct query *q, const char *asset, const 
 	    "ssi", asset, partition, (int64_t)MATERIALIZATIONS_SHOWN);
 
 	while (sql_next(row))
-		json_array_append_new(list,
-		    json_pack("{s:o, s:o, s:o, s:o, s:o}", "run", col_int(row, 0), "partition", col_text(row, 1), "at",
-			col_time(row, 2), "outcome", col_text(row, 3), "metadata", col_json(row, 4)));
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "run", col_int(row, 0),
+		                                "partition", col_text(row, 1), "at", col_time(row, 2),
+		                                "outcome", col_text(row, 3), "metadata", col_json(row, 4)));
 	sql_end(row);
 	return list;
 }

@@ -17,8 +17,9 @@ json_t *col_error(const struct sql_row *, int class);
 json_t *query_failed(const struct query *, json_t *obj, struct err *err);
 
 /* The run object of a row of RUN_COLUMNS. */
-#define RUN_COLUMNS                                                                                                    \
-	"id, job, assets, partition, state, outcome, origin, why, dry_run, retry_of, cancel, created_at, started_at, ended_at,"  \
+#define RUN_COLUMNS                                                                                        \
+	"id, job, assets, partition, state, outcome, origin, why, dry_run, retry_of, cancel, created_at, " \
+	"started_at, ended_at,"                                                                            \
 	" err_class, err_code, err_text"
 json_t *query_run_row(const struct query *, const struct sql_row *);
 

@@ -38,13 +38,14 @@ json_t *query_run_row(const struct query *q, const struct sql_row *row)
 	json_object_set_new(obj, "started_at", col_time(row, 12));
 	json_object_set_new(obj, "ended_at", col_time(row, 13));
 	json_object_set_new(obj, "error", col_error(row, 14));
-	json_object_set_new(obj, "wait_reason",
-	    json_text_new(q->engine ? engine_wait_reason(q->engine, id, NULL) : NULL));
+	json_object_set_new(
+	    obj, "wait_reason", json_text_new(q->engine ? engine_wait_reason(q->engine, id, NULL) : NULL));
 	return obj;
 }
 
 /* One condition per member that is set; the text holds only ?s, the values are bound. */
-static size_t filter_text(const struct run_filter *f, struct strbuf *sql, const char *args[], char numbers[2][24])
+static size_t filter_text(
+    const struct run_filter *f, struct strbuf *sql, const char *args[], char numbers[2][24])
 {
 	const struct {
 		const char *value, *cond;
@@ -97,7 +98,8 @@ json_t *query_runs(const struct query *q, const struct run_filter *filter, struc
 		json_array_append_new(list, query_run_row(q, row));
 	}
 	sql_end(row);
-	json_object_set_new(obj, "next", (int64_t)json_array_size(list) == f.limit ? json_integer(last) : json_null());
+	json_object_set_new(
+	    obj, "next", (int64_t)json_array_size(list) == f.limit ? json_integer(last) : json_null());
 	json_object_set_new(obj, "runs", list);
 	strbuf_release(&text);
 	return query_failed(q, obj, err);
@@ -107,7 +109,8 @@ static json_t *attempts_of(const struct query *q, int64_t id, const char *asset)
 {
 	json_t *list = json_array();
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT n, started_at, ended_at, outcome, kill_reason, err_class, err_code, err_text, exit_code, signal, utime_s,"
+	    "SELECT n, started_at, ended_at, outcome, kill_reason, err_class, err_code, err_text, exit_code, "
+	    "signal, utime_s,"
 	    " stime_s, maxrss_kib, warnings FROM attempt WHERE run_id = ?1 AND asset = ?2 ORDER BY n",
 	    "is", id, asset);
 
@@ -147,7 +150,8 @@ static json_t *steps_of(const struct query *q, int64_t id)
 {
 	json_t *list = json_array();
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT asset, state, outcome, started_at, ended_at, not_before, err_class, err_code, err_text, run_uid, metadata"
+	    "SELECT asset, state, outcome, started_at, ended_at, not_before, err_class, err_code, err_text, "
+	    "run_uid, metadata"
 	    " FROM step WHERE run_id = ?1 ORDER BY ord",
 	    "i", id);
 
@@ -179,8 +183,8 @@ static json_t *events_of(const struct query *q, int64_t id)
 {
 	json_t *list = json_array();
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT id, at, asset, attempt, kind, text FROM event WHERE run_id = ?1 ORDER BY id LIMIT ?2", "ii", id,
-	    (int64_t)EVENTS_SHOWN);
+	    "SELECT id, at, asset, attempt, kind, text FROM event WHERE run_id = ?1 ORDER BY id LIMIT ?2", "ii",
+	    id, (int64_t)EVENTS_SHOWN);
 
 	while (sql_next(row)) {
 		json_t *e = json_object();
@@ -201,7 +205,9 @@ json_t *query_run(const struct query *q, int64_t id, struct err *err)
 {
 	json_t *obj = query_object(), *run = NULL;
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT " RUN_COLUMNS ", config, tags, sensor, sensor_key, run_key, generation FROM run WHERE id = ?1", "i", id);
+	    "SELECT " RUN_COLUMNS
+	    ", config, tags, sensor, sensor_key, run_key, generation FROM run WHERE id = ?1",
+	    "i", id);
 
 	if (sql_next(row)) {
 		run = query_run_row(q, row);
@@ -283,7 +289,8 @@ json_t *query_run_logs(const struct query *q, int64_t id, const char *asset, siz
 		add_logs(q, id, sql_text(row, 0), sql_int(row, 1), most, list);
 	sql_end(row);
 	json_object_set_new(obj, "logs", list);
-	if (json_array_size(list) == 0 && sql_get_int(q->state->sql, 0, "SELECT 1 FROM run WHERE id = ?1", "i", id) == 0) {
+	if (json_array_size(list) == 0 &&
+	    sql_get_int(q->state->sql, 0, "SELECT 1 FROM run WHERE id = ?1", "i", id) == 0) {
 		err_code(err, ERR_PERMANENT, "not_found", "no run %" PRId64, id);
 		json_decref(obj);
 		obj = NULL;

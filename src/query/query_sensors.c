@@ -8,9 +8,9 @@
 
 static json_t *tick_row(const struct sql_row *row)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "first_at", col_time(row, 0), "last_at", col_time(row, 1), "n",
-	    col_int(row, 2), "outcome", col_text(row, 3), "reason", col_text(row, 4), "requested", col_int(row, 5),
-	    "duration_ms", col_int(row, 6));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "first_at", col_time(row, 0), "last_at",
+	    col_time(row, 1), "n", col_int(row, 2), "outcome", col_text(row, 3), "reason", col_text(row, 4),
+	    "requested", col_int(row, 5), "duration_ms", col_int(row, 6));
 }
 
 static json_t *last_tick(const struct query *q, const char *name)
@@ -29,8 +29,9 @@ static json_t *key_counts(const struct query *q, const char *name)
 {
 	json_t *obj = json_object();
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT verdict, count(*) FROM sensor_key WHERE sensor = ?1 AND gone_at IS NULL GROUP BY verdict ORDER BY verdict", "s",
-	    name);
+	    "SELECT verdict, count(*) FROM sensor_key WHERE sensor = ?1 AND gone_at IS NULL GROUP BY verdict "
+	    "ORDER BY verdict",
+	    "s", name);
 
 	while (sql_next(row))
 		json_object_set_new(obj, sql_text(row, 0), col_int(row, 1));
@@ -42,7 +43,8 @@ static json_t *sensor_row(const struct query *q, const struct conf_sensor *s)
 {
 	json_t *obj = json_object();
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT paused, cursor, last_tick_at, last_ok_at, next_tick_at FROM sensor WHERE name = ?1", "s", s->name);
+	    "SELECT paused, cursor, last_tick_at, last_ok_at, next_tick_at FROM sensor WHERE name = ?1", "s",
+	    s->name);
 	bool there = sql_next(row);
 
 	json_object_set_new(obj, "name", json_string(s->name));
@@ -118,8 +120,8 @@ json_t *query_key_row(const struct sql_row *row)
 	return obj;
 }
 
-json_t *query_keys(
-    const struct query *q, const char *sensor, const char *verdict, const char *after, int64_t limit, struct err *err)
+json_t *query_keys(const struct query *q, const char *sensor, const char *verdict, const char *after,
+    int64_t limit, struct err *err)
 {
 	bool gone = verdict != NULL && strcmp(verdict, "gone") == 0;
 	json_t *obj, *list = json_array();
@@ -131,7 +133,8 @@ json_t *query_keys(
 	}
 	limit = limit <= 0 ? QUERY_LIMIT_MAX : MIN(limit, (int64_t)QUERY_LIMIT_MAX);
 	row = sql_query(q->state->sql,
-	    "SELECT " KEY_COLUMNS " FROM sensor_key WHERE sensor = ?1 AND key > ?3 AND (?2 IS NULL OR verdict = ?2)"
+	    "SELECT " KEY_COLUMNS
+	    " FROM sensor_key WHERE sensor = ?1 AND key > ?3 AND (?2 IS NULL OR verdict = ?2)"
 	    " AND (gone_at IS NOT NULL) = ?4 ORDER BY key LIMIT ?5",
 	    "sssii", sensor, gone ? NULL : verdict, after ? after : "", (int64_t)gone, limit);
 	while (sql_next(row))
@@ -141,8 +144,8 @@ json_t *query_keys(
 	json_object_set_new(obj, "sensor", json_string(sensor));
 	json_object_set_new(obj, "next",
 	    (int64_t)json_array_size(list) == limit
-		? json_incref(json_object_get(json_array_get(list, json_array_size(list) - 1), "key"))
-		: json_null());
+	        ? json_incref(json_object_get(json_array_get(list, json_array_size(list) - 1), "key"))
+	        : json_null());
 	json_object_set_new(obj, "keys", list);
 	return query_failed(q, obj, err);
 }

@@ -30,7 +30,8 @@ static void tell_keys(const struct query *q, const char *what, json_t *lines, js
 {
 	struct sql_row *row = sql_query(q->state->sql,
 	    "SELECT " KEY_COLUMNS ", sensor FROM sensor_key WHERE key = ?1"
-	    " OR run_id IN (SELECT id FROM run WHERE partition = ?1 OR (partition > ?1 || '/' AND partition < ?1 || '0'))"
+	    " OR run_id IN (SELECT id FROM run WHERE partition = ?1 OR (partition > ?1 || '/' AND partition < "
+	    "?1 || '0'))"
 	    " ORDER BY key LIMIT 100",
 	    "s", what);
 
@@ -39,7 +40,8 @@ static void tell_keys(const struct query *q, const char *what, json_t *lines, js
 
 		json_array_append_new(keys, query_key_row(row));
 		line(lines, sql_int(row, 7), "sensor %s saw %s first", sql_text(row, 11), sql_text(row, 0));
-		line(lines, sql_int(row, 8), "  judged %s%s%s", sql_text(row, 1), reason ? ": " : "", reason ? reason : "");
+		line(lines, sql_int(row, 8), "  judged %s%s%s", sql_text(row, 1), reason ? ": " : "",
+		    reason ? reason : "");
 		if (!sql_is_null(row, 9))
 			line(lines, sql_int(row, 9), "  gone from the store");
 		if (!sql_is_null(row, 10))
@@ -51,15 +53,16 @@ static void tell_keys(const struct query *q, const char *what, json_t *lines, js
 static void tell_run(const struct query *q, int64_t id, json_t *lines)
 {
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT at, asset, kind, text FROM event WHERE run_id = ?1 AND kind IN ('run', 'step', 'cancel', 'warning')"
+	    "SELECT at, asset, kind, text FROM event WHERE run_id = ?1 AND kind IN ('run', 'step', 'cancel', "
+	    "'warning')"
 	    " ORDER BY id LIMIT 200",
 	    "i", id);
 
 	while (sql_next(row)) {
 		const char *asset = sql_text(row, 1);
 
-		line(lines, sql_int(row, 0), "  %s%s%s: %s", sql_text(row, 2), asset ? " " : "", asset ? asset : "",
-		    sql_text(row, 3));
+		line(lines, sql_int(row, 0), "  %s%s%s: %s", sql_text(row, 2), asset ? " " : "",
+		    asset ? asset : "", sql_text(row, 3));
 	}
 	sql_end(row);
 }
@@ -67,7 +70,8 @@ static void tell_run(const struct query *q, int64_t id, json_t *lines)
 static void tell_runs(const struct query *q, const char *what, json_t *lines, json_t *runs)
 {
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT " RUN_COLUMNS " FROM run WHERE id IN (SELECT id FROM run WHERE partition = ?1 OR sensor_key = ?1"
+	    "SELECT " RUN_COLUMNS
+	    " FROM run WHERE id IN (SELECT id FROM run WHERE partition = ?1 OR sensor_key = ?1"
 	    " OR (partition > ?1 || '/' AND partition < ?1 || '0') ORDER BY id DESC LIMIT ?2) ORDER BY id",
 	    "si", what, (int64_t)RUNS_TOLD);
 
@@ -75,8 +79,9 @@ static void tell_runs(const struct query *q, const char *what, json_t *lines, js
 		const char *why = sql_text(row, 7), *job = sql_text(row, 1);
 
 		json_array_append_new(runs, query_run_row(q, row));
-		line(lines, sql_int(row, 11), "run %" PRId64 " of %s for %s, asked for by %s%s%s", sql_int(row, 0),
-		    job ? job : sql_text(row, 2), sql_text(row, 3), sql_text(row, 6), why ? ": " : "", why ? why : "");
+		line(lines, sql_int(row, 11), "run %" PRId64 " of %s for %s, asked for by %s%s%s",
+		    sql_int(row, 0), job ? job : sql_text(row, 2), sql_text(row, 3), sql_text(row, 6),
+		    why ? ": " : "", why ? why : "");
 		tell_run(q, sql_int(row, 0), lines);
 	}
 	sql_end(row);
@@ -84,22 +89,25 @@ static void tell_runs(const struct query *q, const char *what, json_t *lines, js
 
 static void tell_holds(const struct query *q, const char *what, json_t *lines, json_t *holds)
 {
-	struct sql_row *row = sql_query(q->state->sql, "SELECT partition, reason, who, at FROM hold ORDER BY partition", "");
+	struct sql_row *row =
+	    sql_query(q->state->sql, "SELECT partition, reason, who, at FROM hold ORDER BY partition", "");
 
 	while (sql_next(row)) {
 		if (!partition_excludes(sql_text(row, 0), what))
 			continue;
-		json_array_append_new(holds,
-		    json_pack("{s:o, s:o, s:o, s:o}", "partition", col_text(row, 0), "reason", col_text(row, 1), "who",
-			col_text(row, 2), "at", col_time(row, 3)));
-		line(lines, sql_int(row, 3), "%s is on hold by %s: %s", sql_text(row, 0), sql_text(row, 2), sql_text(row, 1));
+		json_array_append_new(
+		    holds, json_pack("{s:o, s:o, s:o, s:o}", "partition", col_text(row, 0), "reason",
+		               col_text(row, 1), "who", col_text(row, 2), "at", col_time(row, 3)));
+		line(lines, sql_int(row, 3), "%s is on hold by %s: %s", sql_text(row, 0), sql_text(row, 2),
+		    sql_text(row, 1));
 	}
 	sql_end(row);
 }
 
 json_t *query_why(const struct query *q, const char *what, struct err *err)
 {
-	json_t *obj = query_object(), *lines = json_array(), *keys = json_array(), *runs = json_array(), *holds = json_array();
+	json_t *obj = query_object(), *lines = json_array(), *keys = json_array(), *runs = json_array(),
+	       *holds = json_array();
 
 	tell_keys(q, what, lines, keys);
 	tell_runs(q, what, lines, runs);
@@ -110,7 +118,8 @@ json_t *query_why(const struct query *q, const char *what, struct err *err)
 	json_object_set_new(obj, "runs", runs);
 	json_object_set_new(obj, "holds", holds);
 	if (json_array_size(lines) == 0) {
-		err_code(err, ERR_PERMANENT, "not_found", "nothing is known of '%s': no key, no partition with runs or holds", what);
+		err_code(err, ERR_PERMANENT, "not_found",
+		    "nothing is known of '%s': no key, no partition with runs or holds", what);
 		json_decref(obj);
 		obj = NULL;
 	}

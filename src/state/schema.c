@@ -7,111 +7,110 @@
 #include "state/state.h"
 
 static const char *const script[] = {
-	[1] =
-	    "CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
+    [1] = "CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
 
-	    /* One row per run; `active` shrinks the index of those not ended to what is under way. */
-	    "CREATE TABLE run("
-	    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	    " job TEXT,"
-	    " assets TEXT NOT NULL,"	/* JSON list, dependency order */
-	    " partition TEXT NOT NULL,"
-	    " state TEXT NOT NULL,"
-	    " outcome TEXT,"
-	    " origin TEXT NOT NULL,"	/* sensor:NAME, user:NAME, retry */
-	    " why TEXT,"
-	    " sensor TEXT, sensor_key TEXT, run_key TEXT, generation TEXT,"
-	    " config TEXT NOT NULL, tags TEXT NOT NULL,"
-	    " dry_run INTEGER NOT NULL DEFAULT 0,"
-	    " retry_of INTEGER,"
-	    " cancel TEXT,"		/* who asked, once somebody did */
-	    " created_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER,"
-	    " err_class TEXT, err_code TEXT, err_text TEXT) STRICT;"
-	    "CREATE INDEX run_active ON run(id) WHERE ended_at IS NULL;"
-	    "CREATE INDEX run_partition ON run(partition, id);"
-	    "CREATE INDEX run_state ON run(state, id);"
-	    "CREATE INDEX run_job ON run(job, id);"
+          /* One row per run; `active` shrinks the index of those not ended to what is under way. */
+          "CREATE TABLE run("
+          " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+          " job TEXT,"
+          " assets TEXT NOT NULL," /* JSON list, dependency order */
+          " partition TEXT NOT NULL,"
+          " state TEXT NOT NULL,"
+          " outcome TEXT,"
+          " origin TEXT NOT NULL," /* sensor:NAME, user:NAME, retry */
+          " why TEXT,"
+          " sensor TEXT, sensor_key TEXT, run_key TEXT, generation TEXT,"
+          " config TEXT NOT NULL, tags TEXT NOT NULL,"
+          " dry_run INTEGER NOT NULL DEFAULT 0,"
+          " retry_of INTEGER,"
+          " cancel TEXT," /* who asked, once somebody did */
+          " created_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER,"
+          " err_class TEXT, err_code TEXT, err_text TEXT) STRICT;"
+          "CREATE INDEX run_active ON run(id) WHERE ended_at IS NULL;"
+          "CREATE INDEX run_partition ON run(partition, id);"
+          "CREATE INDEX run_state ON run(state, id);"
+          "CREATE INDEX run_job ON run(job, id);"
 
-	    "CREATE TABLE step("
-	    " run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,"
-	    " asset TEXT NOT NULL,"
-	    " ord INTEGER NOT NULL,"
-	    " state TEXT NOT NULL,"
-	    " outcome TEXT,"
-	    " attempts INTEGER NOT NULL DEFAULT 0," /* started so far, all kinds */
-	    " charged INTEGER NOT NULL DEFAULT 0,"  /* of these, counted against the retries */
-	    " not_before INTEGER,"
-	    " started_at INTEGER, ended_at INTEGER,"
-	    " err_class TEXT, err_code TEXT, err_text TEXT,"
-	    " run_uid TEXT,"
-	    " metadata TEXT,"
-	    " PRIMARY KEY(run_id, asset)) STRICT, WITHOUT ROWID;"
+          "CREATE TABLE step("
+          " run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,"
+          " asset TEXT NOT NULL,"
+          " ord INTEGER NOT NULL,"
+          " state TEXT NOT NULL,"
+          " outcome TEXT,"
+          " attempts INTEGER NOT NULL DEFAULT 0," /* started so far, all kinds */
+          " charged INTEGER NOT NULL DEFAULT 0," /* of these, counted against the retries */
+          " not_before INTEGER,"
+          " started_at INTEGER, ended_at INTEGER,"
+          " err_class TEXT, err_code TEXT, err_text TEXT,"
+          " run_uid TEXT,"
+          " metadata TEXT,"
+          " PRIMARY KEY(run_id, asset)) STRICT, WITHOUT ROWID;"
 
-	    "CREATE TABLE attempt("
-	    " run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,"
-	    " asset TEXT NOT NULL,"
-	    " n INTEGER NOT NULL,"
-	    " epoch INTEGER NOT NULL,"
-	    " started_at INTEGER NOT NULL, ended_at INTEGER,"
-	    " kill_reason TEXT,"	/* why we sent TERM, committed before it was sent */
-	    " outcome TEXT, err_class TEXT, err_code TEXT, err_text TEXT,"
-	    " exit_code INTEGER, signal INTEGER,"
-	    " utime_s REAL, stime_s REAL, maxrss_kib INTEGER,"
-	    " warnings INTEGER NOT NULL DEFAULT 0,"
-	    " journal_offset INTEGER NOT NULL DEFAULT 0," /* messages before it are in event */
-	    " PRIMARY KEY(run_id, asset, n)) STRICT, WITHOUT ROWID;"
-	    "CREATE INDEX attempt_open ON attempt(run_id) WHERE ended_at IS NULL;"
+          "CREATE TABLE attempt("
+          " run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,"
+          " asset TEXT NOT NULL,"
+          " n INTEGER NOT NULL,"
+          " epoch INTEGER NOT NULL,"
+          " started_at INTEGER NOT NULL, ended_at INTEGER,"
+          " kill_reason TEXT," /* why we sent TERM, committed before it was sent */
+          " outcome TEXT, err_class TEXT, err_code TEXT, err_text TEXT,"
+          " exit_code INTEGER, signal INTEGER,"
+          " utime_s REAL, stime_s REAL, maxrss_kib INTEGER,"
+          " warnings INTEGER NOT NULL DEFAULT 0,"
+          " journal_offset INTEGER NOT NULL DEFAULT 0," /* messages before it are in event */
+          " PRIMARY KEY(run_id, asset, n)) STRICT, WITHOUT ROWID;"
+          "CREATE INDEX attempt_open ON attempt(run_id) WHERE ended_at IS NULL;"
 
-	    "CREATE TABLE materialization("
-	    " id INTEGER PRIMARY KEY,"
-	    " asset TEXT NOT NULL, partition TEXT NOT NULL,"
-	    " run_id INTEGER NOT NULL, at INTEGER NOT NULL,"
-	    " outcome TEXT NOT NULL, metadata TEXT NOT NULL) STRICT;"
-	    "CREATE INDEX materialization_asset ON materialization(asset, partition, id);"
-	    "CREATE INDEX materialization_run ON materialization(run_id);"
+          "CREATE TABLE materialization("
+          " id INTEGER PRIMARY KEY,"
+          " asset TEXT NOT NULL, partition TEXT NOT NULL,"
+          " run_id INTEGER NOT NULL, at INTEGER NOT NULL,"
+          " outcome TEXT NOT NULL, metadata TEXT NOT NULL) STRICT;"
+          "CREATE INDEX materialization_asset ON materialization(asset, partition, id);"
+          "CREATE INDEX materialization_run ON materialization(run_id);"
 
-	    "CREATE TABLE event("
-	    " id INTEGER PRIMARY KEY,"
-	    " at INTEGER NOT NULL,"
-	    " run_id INTEGER, asset TEXT, attempt INTEGER,"
-	    " kind TEXT NOT NULL,"	/* run, step, warning, effect, check, cancel, hold, ... */
-	    " text TEXT NOT NULL) STRICT;"
-	    "CREATE INDEX event_run ON event(run_id, id);"
+          "CREATE TABLE event("
+          " id INTEGER PRIMARY KEY,"
+          " at INTEGER NOT NULL,"
+          " run_id INTEGER, asset TEXT, attempt INTEGER,"
+          " kind TEXT NOT NULL," /* run, step, warning, effect, check, cancel, hold, ... */
+          " text TEXT NOT NULL) STRICT;"
+          "CREATE INDEX event_run ON event(run_id, id);"
 
-	    "CREATE TABLE sensor("
-	    " name TEXT PRIMARY KEY,"
-	    " paused TEXT,"		/* who paused it; NULL: not paused */
-	    " cursor TEXT NOT NULL DEFAULT '',"
-	    " last_tick_at INTEGER, last_ok_at INTEGER, next_tick_at INTEGER) STRICT, WITHOUT ROWID;"
+          "CREATE TABLE sensor("
+          " name TEXT PRIMARY KEY,"
+          " paused TEXT," /* who paused it; NULL: not paused */
+          " cursor TEXT NOT NULL DEFAULT '',"
+          " last_tick_at INTEGER, last_ok_at INTEGER, next_tick_at INTEGER) STRICT, WITHOUT ROWID;"
 
-	    /* Identical consecutive ticks are one row: first, last and how many. */
-	    "CREATE TABLE tick("
-	    " id INTEGER PRIMARY KEY,"
-	    " sensor TEXT NOT NULL,"
-	    " first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, n INTEGER NOT NULL,"
-	    " outcome TEXT NOT NULL,"	/* requested, skipped, failed */
-	    " reason TEXT, requested INTEGER NOT NULL, duration_ms INTEGER NOT NULL) STRICT;"
-	    "CREATE INDEX tick_sensor ON tick(sensor, id);"
+          /* Identical consecutive ticks are one row: first, last and how many. */
+          "CREATE TABLE tick("
+          " id INTEGER PRIMARY KEY,"
+          " sensor TEXT NOT NULL,"
+          " first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, n INTEGER NOT NULL,"
+          " outcome TEXT NOT NULL," /* requested, skipped, failed */
+          " reason TEXT, requested INTEGER NOT NULL, duration_ms INTEGER NOT NULL) STRICT;"
+          "CREATE INDEX tick_sensor ON tick(sensor, id);"
 
-	    "CREATE TABLE sensor_key("
-	    " sensor TEXT NOT NULL, key TEXT NOT NULL,"
-	    " verdict TEXT NOT NULL, reason TEXT, fingerprint TEXT,"
-	    " present INTEGER, expected INTEGER, bytes INTEGER, newest INTEGER,"
-	    " first_at INTEGER NOT NULL,"	/* first seen at all */
-	    " since INTEGER NOT NULL,"		/* in this fingerprint */
-	    " gone_at INTEGER,"			/* left the place */
-	    " run_id INTEGER,"
-	    " PRIMARY KEY(sensor, key)) STRICT, WITHOUT ROWID;"
-	    "CREATE INDEX sensor_key_gone ON sensor_key(sensor, gone_at) WHERE gone_at IS NOT NULL;"
+          "CREATE TABLE sensor_key("
+          " sensor TEXT NOT NULL, key TEXT NOT NULL,"
+          " verdict TEXT NOT NULL, reason TEXT, fingerprint TEXT,"
+          " present INTEGER, expected INTEGER, bytes INTEGER, newest INTEGER,"
+          " first_at INTEGER NOT NULL," /* first seen at all */
+          " since INTEGER NOT NULL," /* in this fingerprint */
+          " gone_at INTEGER," /* left the place */
+          " run_id INTEGER,"
+          " PRIMARY KEY(sensor, key)) STRICT, WITHOUT ROWID;"
+          "CREATE INDEX sensor_key_gone ON sensor_key(sensor, gone_at) WHERE gone_at IS NOT NULL;"
 
-	    "CREATE TABLE run_key("
-	    " sensor TEXT NOT NULL, run_key TEXT NOT NULL, generation TEXT NOT NULL,"
-	    " run_id INTEGER NOT NULL, at INTEGER NOT NULL,"
-	    " PRIMARY KEY(sensor, run_key, generation)) STRICT, WITHOUT ROWID;"
+          "CREATE TABLE run_key("
+          " sensor TEXT NOT NULL, run_key TEXT NOT NULL, generation TEXT NOT NULL,"
+          " run_id INTEGER NOT NULL, at INTEGER NOT NULL,"
+          " PRIMARY KEY(sensor, run_key, generation)) STRICT, WITHOUT ROWID;"
 
-	    "CREATE TABLE hold("
-	    " partition TEXT PRIMARY KEY, reason TEXT NOT NULL, who TEXT NOT NULL, at INTEGER NOT NULL)"
-	    " STRICT, WITHOUT ROWID;",
+          "CREATE TABLE hold("
+          " partition TEXT PRIMARY KEY, reason TEXT NOT NULL, who TEXT NOT NULL, at INTEGER NOT NULL)"
+          " STRICT, WITHOUT ROWID;",
 };
 
 int schema_version(void)

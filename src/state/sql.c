@@ -51,8 +51,8 @@ static int fail(struct sql *s, const char *what)
 static int set_up(struct sql *s, enum sql_mode mode, struct err *err)
 {
 	static const char writer[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-				     "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=67108864;"
-				     "PRAGMA cache_size=-2048; PRAGMA temp_store=MEMORY;";
+	                             "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=67108864;"
+	                             "PRAGMA cache_size=-2048; PRAGMA temp_store=MEMORY;";
 	static const char reader[] = "PRAGMA query_only=ON; PRAGMA cache_size=-2048; PRAGMA temp_store=MEMORY;";
 
 	sqlite3_extended_result_codes(s->db, 1);
@@ -112,7 +112,8 @@ static struct cached *prepare(struct sql *s, const char *literal)
 			return c;
 		if (c->literal != NULL)
 			continue;
-		if (sqlite3_prepare_v3(s->db, literal, -1, SQLITE_PREPARE_PERSISTENT, &c->stmt, NULL) != SQLITE_OK) {
+		if (sqlite3_prepare_v3(s->db, literal, -1, SQLITE_PREPARE_PERSISTENT, &c->stmt, NULL) !=
+		    SQLITE_OK) {
 			fail(s, literal);
 			return NULL;
 		}

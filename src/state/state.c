@@ -31,7 +31,8 @@ static int migrate(struct sql *sql, struct err *err)
 
 	if (have > want)
 		return err_code(err, ERR_CONFIG, "schema_newer",
-		    "the state was written by a newer orchd (schema %d, this program knows %d): upgrade this program",
+		    "the state was written by a newer orchd (schema %d, this program knows %d): upgrade this "
+		    "program",
 		    have, want);
 	if (have == want)
 		return 0;
@@ -64,7 +65,8 @@ static int begin_epoch(struct state *st, struct err *err)
 	hex_encode(raw, sizeof(raw), hex);
 	sql_do(st->sql, "INSERT INTO meta(key, value) VALUES('instance', ?1) ON CONFLICT DO NOTHING", "s", hex);
 	sql_do(st->sql,
-	    "INSERT INTO meta(key, value) VALUES('epoch', 1) ON CONFLICT(key) DO UPDATE SET value = value + 1", "");
+	    "INSERT INTO meta(key, value) VALUES('epoch', 1) ON CONFLICT(key) DO UPDATE SET value = value + 1",
+	    "");
 	if (sql_commit(st->sql, err) == -1)
 		return -1;
 	st->epoch = sql_get_int(st->sql, 0, "SELECT value FROM meta WHERE key = 'epoch'", "");

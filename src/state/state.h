@@ -18,8 +18,9 @@
 struct state {
 	char *dir;
 	struct sql *sql;
-	int lock_fd;	   /* -1 for a reader */
-	int64_t epoch;	   /* counts owners since the directory was made; fences what an earlier owner left behind */
+	int lock_fd; /* -1 for a reader */
+	int64_t
+	    epoch; /* counts owners since the directory was made; fences what an earlier owner left behind */
 	char instance[17]; /* names this state directory for ever: makes run ids unique between machines */
 };
 
