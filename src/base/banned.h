@@ -1,5 +1,9 @@
-/* banned.h: C string calls that cannot be used safely become compile errors; forced into every file by the build. */
-#ifndef BANNED_H
+/*
+ * banned.h: C string calls that cannot be used safely become compile errors; forced into every file by the build.
+ *
+ * A file whose library's header names one of them is built with BANNED_LATER, and includes this itself after it.
+ */
+#if !defined(BANNED_H) && !defined(BANNED_LATER)
 #define BANNED_H
 
 #include <stdio.h>

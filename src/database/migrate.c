@@ -371,6 +371,8 @@ int db_migrate(struct database *db, const struct schema *schema, struct err *err
 	int64_t version;
 	int work = 0;
 
+	if (db->in_transaction)
+		return err_set(err, ERR_BUG, "database %s: a migration inside a transaction", db->name);
 	for (size_t i = 0; all[i] != NULL && work == 0; i++)
 		work = needs_work(db, all[i], &version, err);
 	if (work != 1)

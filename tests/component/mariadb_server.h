@@ -1,0 +1,27 @@
+/*
+ * mariadb_server.h: a real MariaDB of this test program's own, below test_dir(), gone when the program ends however it
+ * ends.
+ */
+#ifndef MARIADB_SERVER_H
+#define MARIADB_SERVER_H
+
+#include "database/mysql.h"
+
+/* Start it and wait until it answers; the data of an earlier start is kept.  False: there is no server on this machine. */
+bool mariadb_start(void);
+/* SIGKILL, and wait until it is gone. */
+void mariadb_kill(void);
+pid_t mariadb_pid(void);
+int mariadb_port(void);
+/* "ca.pem" signed its certificate, "other.pem" did not. */
+const char *mariadb_tls_file(const char *name);
+
+/* A connection as root on the socket, and one statement on a connection of its own. */
+struct database *mariadb_root(void);
+void mariadb_root_sql(const char *sql);
+
+/* The settings of account orch over TCP; edit the copy. */
+struct mysql_conf mariadb_conf(const char *database);
+struct database *mariadb_open(const struct mysql_conf *, struct err *err);
+
+#endif
