@@ -1,0 +1,303 @@
+/*
+ * image_hdf5.c: the HDF5 format: a two-dimensional data set "image" with everything else in its attributes.
+ *
+ * libhdf5 reads it from memory, never from disk.  Before it sees the file the superblock is checked; before pixels are
+ * fetched, that they lie in this very file, whole, unfiltered and as many as the dimensions say, so nothing larger than
+ * the file is ever allocated and no other file is opened through a link.
+ */
+#include "config.h"
+
+#include "assets/fpi/image.h"
+#include "base/mem.h"
+
+#include <hdf5.h>
+#include <math.h>
+#include <pthread.h>
+
+/* The library keeps global state and serialises its calls anyway; not every build of it does so safely. */
+static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
+
+enum { USERBLOCK_MAX = 1 << 16, BINNING = 2 };
+
+static uint64_t le_u64(const uint8_t *p)
+{
+	uint64_t v = 0;
+
+	for (int i = 7; i >= 0; i--)
+		v = v << 8 | p[i];
+	return v;
+}
+
+/* Where the end-of-file address stands in the superblock, by its version. */
+static const struct {
+	int sizes, eof;
+} superblock[] = {{13, 40}, {13, 44}, {9, 28}, {9, 28}};
+
+static int check_superblock(const uint8_t *p, size_t n, struct err *err)
+{
+	static const uint8_t magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+	size_t at = 0;
+	uint64_t eof;
+
+	while (at + 64 <= n && at <= USERBLOCK_MAX && memcmp(p + at, magic, sizeof(magic)) != 0)
+		at = at == 0 ? 512 : at * 2;
+	if (at + 64 > n || at > USERBLOCK_MAX)
+		return fpi_image_bad(err, "no HDF5 signature in %zu bytes", n);
+	if (p[at + 8] >= NITEMS(superblock))
+		return fpi_image_bad(err, "HDF5 superblock version %d", p[at + 8]);
+	if (p[at + (size_t)superblock[p[at + 8]].sizes] != 8 ||
+	    p[at + (size_t)superblock[p[at + 8]].sizes + 1] != 8)
+		return fpi_image_bad(err, "HDF5 with addresses that are not of 8 bytes");
+	eof = le_u64(p + at + superblock[p[at + 8]].eof);
+	if (eof > n)
+		return fpi_image_bad(err, "truncated: %zu bytes of %llu", n, (unsigned long long)eof);
+	return 0;
+}
+
+/* The file in memory. */
+static hid_t open_image(const uint8_t *p, size_t n)
+{
+	hid_t fapl = H5Pcreate(H5P_FILE_ACCESS), file = -1;
+
+	if (fapl >= 0 && H5Pset_fapl_core(fapl, 1 << 16, 0) >= 0 &&
+	    H5Pset_file_image(fapl, (void *)(uintptr_t)p, n) >= 0)
+		file = H5Fopen("night", H5F_ACC_RDONLY, fapl);
+	H5Pclose(fapl);
+	return file;
+}
+
+static int read_number(hid_t set, const char *name, double *out, struct err *err)
+{
+	hid_t attr = H5Aexists(set, name) > 0 ? H5Aopen(set, name, H5P_DEFAULT) : -1, type, space;
+	H5T_class_t class;
+	hssize_t points;
+	int rc = -1;
+
+	if (attr < 0)
+		return fpi_image_bad(err, "no attribute %s", name);
+	type = H5Aget_type(attr);
+	space = H5Aget_space(attr);
+	class = H5Tget_class(type);
+	points = H5Sget_simple_extent_npoints(space);
+	if ((class != H5T_INTEGER && class != H5T_FLOAT) || points != 1 ||
+	    H5Aread(attr, H5T_NATIVE_DOUBLE, out) < 0)
+		fpi_image_bad(err, "attribute %s is not one number", name);
+	else if (!isfinite(*out))
+		fpi_image_bad(err, "attribute %s is %g", name, *out);
+	else
+		rc = 0;
+	H5Sclose(space);
+	H5Tclose(type);
+	H5Aclose(attr);
+	return rc;
+}
+
+/* A string attribute, of fixed or variable length, cut at size - 1. */
+static int read_text(hid_t set, const char *name, char *out, size_t size, struct err *err)
+{
+	hid_t attr = H5Aexists(set, name) > 0 ? H5Aopen(set, name, H5P_DEFAULT) : -1, type, space;
+	char *text = NULL;
+	int rc = -1;
+
+	if (attr < 0)
+		return fpi_image_bad(err, "no attribute %s", name);
+	type = H5Aget_type(attr);
+	space = H5Aget_space(attr);
+	out[0] = '\0';
+	if (H5Tget_class(type) != H5T_STRING || H5Sget_simple_extent_npoints(space) != 1) {
+		fpi_image_bad(err, "attribute %s is not one text", name);
+	} else if (H5Tis_variable_str(type) > 0) {
+		if (H5Aread(attr, type, &text) >= 0 && text != NULL) {
+			snprintf(out, size, "%s", text);
+			H5Dvlen_reclaim(type, space, H5P_DEFAULT, &text);
+			rc = 0;
+		}
+	} else if (H5Tget_size(type) < size && H5Aread(attr, type, out) >= 0) {
+		out[H5Tget_size(type)] = '\0';
+		rc = 0;
+	}
+	if (rc == -1 && err != NULL && err->class == ERR_NONE)
+		fpi_image_bad(err, "attribute %s cannot be read", name);
+	H5Sclose(space);
+	H5Tclose(type);
+	H5Aclose(attr);
+	return rc;
+}
+
+/* "YYYY-MM-DD HH:MM:SS" with or without a fraction of up to six digits */
+static int parse_local_time(const char *s, int64_t *local_us, struct err *err)
+{
+	struct civil c = {0};
+	int64_t us = 0, unit = 100000;
+	int n = 0;
+
+	if (sscanf(s, "%4d-%2d-%2d%*1[ T]%2d:%2d:%2d%n", &c.year, &c.month, &c.day, &c.hour, &c.minute,
+	        &c.second, &n) != 6 ||
+	    n != 19 || c.year < 1970 || c.year > 2200 || !civil_is_date(c.year, c.month, c.day) || c.hour < 0 ||
+	    c.hour > 23 || c.minute < 0 || c.minute > 59 || c.second < 0 || c.second > 59)
+		return fpi_image_bad(err, "LocalTime '%s' is not YYYY-MM-DD HH:MM:SS", s);
+	s += n;
+	if (*s == '.')
+		for (s++; *s >= '0' && *s <= '9'; s++, unit /= 10)
+			us += unit * (*s - '0');
+	if (*s != '\0')
+		return fpi_image_bad(err, "LocalTime ends in '%s'", s);
+	*local_us = civil_to_ms(&c) * 1000 + us;
+	return 0;
+}
+
+static int read_header(hid_t set, bool header_binning, struct fpi_frame *f, struct err *err)
+{
+	char time[64];
+
+	if (read_number(set, "ExposureTime", &f->exposure_s, err) == -1 ||
+	    read_number(set, "azAngle", &f->az, err) == -1 || read_number(set, "zeAngle", &f->ze, err) == -1 ||
+	    read_number(set, "CCDTemperature", &f->ccd_temp_C, err) == -1 ||
+	    read_text(set, "LocalTime", time, sizeof(time), err) == -1 ||
+	    parse_local_time(time, &f->local_us, err) == -1)
+		return -1;
+	f->xbinning = BINNING;
+	if (header_binning && H5Aexists(set, "XBinning") > 0)
+		return read_number(set, "XBinning", &f->xbinning, err);
+	return 0;
+}
+
+/* Pixels must stand in this file as plain numbers, all of them. */
+static int check_layout(hid_t set, size_t n, size_t pixels, size_t size, struct err *err)
+{
+	hid_t plist = H5Dget_create_plist(set);
+	H5D_layout_t layout = H5Pget_layout(plist);
+	int filters = H5Pget_nfilters(plist), outside = H5Pget_external_count(plist);
+	hsize_t stored = H5Dget_storage_size(set);
+
+	H5Pclose(plist);
+	if (filters != 0 || outside != 0 ||
+	    (layout != H5D_CONTIGUOUS && layout != H5D_COMPACT && layout != H5D_CHUNKED))
+		return fpi_image_bad(
+		    err, "image is stored filtered or in another file; plain storage is expected");
+	if (stored < pixels * size || stored > n)
+		return fpi_image_bad(
+		    err, "image has %llu bytes of %zu", (unsigned long long)stored, pixels * size);
+	return 0;
+}
+
+static int read_shape(hid_t set, struct fpi_pixels *px, struct err *err)
+{
+	hid_t space = H5Dget_space(set);
+	hsize_t dim[2] = {0, 0};
+	int rank = H5Sget_simple_extent_ndims(space);
+
+	if (rank == 2)
+		H5Sget_simple_extent_dims(space, dim, NULL);
+	H5Sclose(space);
+	if (rank != 2)
+		return fpi_image_bad(err, "image has %d dimensions", rank);
+	return fpi_pixels_alloc(px, dim[1] > INT32_MAX ? INT32_MAX : (int64_t)dim[1],
+	    dim[0] > INT32_MAX ? INT32_MAX : (int64_t)dim[0], err);
+}
+
+/* Pixels in the widest type of their class; *is_float tells which.  The caller frees. */
+static void *read_wide(hid_t set, size_t n, size_t pixels, bool *is_float, struct err *err)
+{
+	hid_t type = H5Dget_type(set);
+	H5T_class_t class = H5Tget_class(type);
+	size_t size = H5Tget_size(type);
+	void *wide = NULL;
+
+	H5Tclose(type);
+	if ((class != H5T_INTEGER && class != H5T_FLOAT) || size == 0 || size > 8) {
+		fpi_image_bad(err, "image pixels are not numbers of at most 8 bytes");
+		return NULL;
+	}
+	if (check_layout(set, n, pixels, size, err) == -1)
+		return NULL;
+	*is_float = class == H5T_FLOAT;
+	wide = malloc(pixels * 8);
+	if (wide == NULL)
+		err_set(err, ERR_TRANSIENT, "no memory for an image of %zu pixels", pixels);
+	else if (H5Dread(set, *is_float ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+	             wide) < 0) {
+		fpi_image_bad(err, "image cannot be read");
+		free(wide);
+		wide = NULL;
+	}
+	return wide;
+}
+
+/* Everything that needs the library; pixels come back in their widest type. */
+static void *read_set(
+    const uint8_t *p, size_t n, bool header_binning, struct fpi_image *out, bool *is_float, struct err *err)
+{
+	hid_t file = open_image(p, n), set = -1;
+	H5L_info_t link;
+	void *wide = NULL;
+
+	if (file < 0) {
+		fpi_image_bad(err, "damaged HDF5 file");
+		return NULL;
+	}
+	if (H5Lexists(file, "image", H5P_DEFAULT) > 0 && H5Lget_info(file, "image", &link, H5P_DEFAULT) >= 0 &&
+	    link.type == H5L_TYPE_HARD)
+		set = H5Dopen2(file, "image", H5P_DEFAULT);
+	if (set < 0)
+		fpi_image_bad(err, "no data set 'image'");
+	else if (read_header(set, header_binning, &out->frame, err) == 0 && read_shape(set, &out->px, err) == 0)
+		wide = read_wide(set, n, (size_t)out->px.width * (size_t)out->px.height, is_float, err);
+	if (set >= 0)
+		H5Dclose(set);
+	H5Fclose(file);
+	return wide;
+}
+
+/* Into u16 when the values allow it; false leaves them to the caller. */
+static bool narrow_int(const int64_t *v, size_t n, uint16_t *out)
+{
+	uint64_t high = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		high |= (uint64_t)v[i];
+		out[i] = (uint16_t)v[i];
+	}
+	return high <= UINT16_MAX;
+}
+
+static int take_pixels(void *wide, bool is_float, struct fpi_pixels *px, struct err *err)
+{
+	size_t n = (size_t)px->width * (size_t)px->height;
+	double *f = wide;
+
+	if (!is_float && narrow_int(wide, n, px->u16)) {
+		free(wide);
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		int64_t v;
+
+		if (!is_float) {
+			memcpy(&v, &f[i], sizeof(v));
+			f[i] = (double)v;
+		}
+		if (!(fabs(f[i]) < 1e12)) {
+			free(wide);
+			return fpi_image_bad(err, "pixel %zu is %g", i, f[i]);
+		}
+	}
+	free(px->u16);
+	px->u16 = NULL;
+	px->f64 = f;
+	return 0;
+}
+
+int fpi_hdf5_decode(const uint8_t *p, size_t n, bool header_binning, struct fpi_image *out, struct err *err)
+{
+	bool is_float = false;
+	void *wide;
+
+	if (check_superblock(p, n, err) == -1)
+		return -1;
+	pthread_mutex_lock(&library);
+	H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+	wide = read_set(p, n, header_binning, out, &is_float, err);
+	pthread_mutex_unlock(&library);
+	return wide == NULL ? -1 : take_pixels(wide, is_float, &out->px, err);
+}
