@@ -1,0 +1,190 @@
+#include "config.h"
+
+#include "assets/fpi/fpi_schema.h"
+#include "assets/fpi_analysis.h"
+#include "base/digest.h"
+#include "base/mem.h"
+#include "database/effect.h"
+#include "step/step.h"
+#include "store/sync.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *place_prefix(const struct fpi_analysis_conf *conf, enum fpi_place place)
+{
+	const char *const prefix[] = {
+	    [FPI_PLACE_RESULTS] = conf->results,
+	    [FPI_PLACE_PICTURES] = conf->summary_images,
+	    [FPI_PLACE_MADRIGAL] = conf->madrigal,
+	};
+	static_assert(NITEMS(prefix) == FPI_NPLACES, "a prefix for every place");
+
+	return prefix[place];
+}
+
+/* <prefix>/<year of the observation date>/<name> */
+static char *place_key(
+    const struct fpi_analysis_conf *conf, const struct fpi_setup *setup, enum fpi_place place, const char *name)
+{
+	const char *prefix = place_prefix(conf, place);
+	size_t n = strlen(prefix);
+
+	while (n > 0 && prefix[n - 1] == '/')
+		n--;
+	return xasprintf("%.*s%s%04d/%s", (int)n, prefix, n > 0 ? "/" : "", setup->date.year, name);
+}
+
+static int put(struct step *step, struct store *store, const char *key, const struct strbuf *bytes,
+    const char *content_type, bool lazy, char sha256[SHA256_HEX], struct err *err)
+{
+	struct store_put_opts opts = {.content_type = content_type, .lazy = lazy, .sha256 = sha256};
+
+	sha256_hex(bytes->buf, bytes->len, sha256);
+	step_effect(step, "put", key, (int64_t)bytes->len, sha256);
+	if (step_dry_run(step))
+		return 0;
+	if (store_sync_put(store, key, bytes->buf, bytes->len, &opts, NULL, err) == -1)
+		return err_wrap(err, "%s", key);
+	return 0;
+}
+
+static int put_products(struct step *step, struct store *store, const struct fpi_analysis_conf *conf,
+    const struct fpi_setup *setup, const struct fpi_products *products, json_t *objects, struct err *err)
+{
+	for (size_t i = 0; i < products->n; i++) {
+		const struct fpi_product *p = &products->v[i];
+		char *key = place_key(conf, setup, p->place, p->name), sha256[SHA256_HEX];
+		int rc = put(step, store, key, &p->bytes, p->content_type, true, sha256, err);
+
+		if (rc == 0)
+			json_array_append_new(objects, json_pack("{s:s, s:I, s:s}", "key", key, "size",
+			                                   (json_int_t)p->bytes.len, "sha256", sha256));
+		free(key);
+		if (rc == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* The name of this line's effect: several lines of one run have one each. */
+static char *effect_asset(struct step *step, const char *stem)
+{
+	return xasprintf("%s:%s", step_asset(step), stem);
+}
+
+static void manifest_text(struct step *step, const struct fpi_result *res, const struct fpi_analysis_conf *conf,
+    const char *effect, json_t *objects, struct strbuf *out)
+{
+	json_t *rows = conf->database ? json_pack("{s:I, s:I, s:i}", "fpi_sky", (json_int_t)res->nsky,
+	                                    "fpi_laser", (json_int_t)res->nlaser, "DataSet", 3)
+	                              : json_object();
+	json_t *m = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:o}", "schema", "orchd/1",
+	    "run", step_run_id(step), "run_uid", step_run_uid(step), "asset", effect, "partition",
+	    step_partition(step), "instrument", res->setup.instrument.name, "tag", res->tag, "reference",
+	    fpi_reference_name[res->reference], "software", PACKAGE_STRING, "objects", objects, "rows", rows);
+
+	json_write(m, out);
+	strbuf_addch(out, '\n');
+	json_decref(m);
+}
+
+static int commit_rows(struct step *step, const struct fpi_analysis_conf *conf, const struct fpi_result *res,
+    const char *effect, const char *manifest_sha256, struct err *err)
+{
+	struct db_effect row = {.run_uid = step_run_uid(step),
+	    .asset = effect,
+	    .partition_key = step_partition(step),
+	    .manifest_sha256 = manifest_sha256};
+	struct database *db;
+
+	step_effect(step, "rows", "fpi_sky", (int64_t)res->nsky, NULL);
+	step_effect(step, "rows", "fpi_laser", (int64_t)res->nlaser, NULL);
+	step_effect(step, "rows", "DataSet", 3, NULL);
+	if (step_dry_run(step))
+		return 0;
+	if ((db = step_database(step, conf->database, err)) == NULL || db_migrate(db, &fpi_schema, err) == -1 ||
+	    db_begin(db, err) == -1)
+		return -1;
+	if (fpi_rows_replace(db, res, step_run_id(step), err) == -1) {
+		db_rollback(db);
+		return -1;
+	}
+	return db_effect_commit(db, &row, err);
+}
+
+static void warn_failed(struct step *step, const struct fpi_products *products)
+{
+	for (size_t i = 0; i < products->failed.n; i++)
+		step_warn(step, "warning:plot", "%s", products->failed.v[i]);
+}
+
+static int publish_made(struct step *step, const struct fpi_analysis_conf *conf, const struct fpi_result *res,
+    const struct fpi_products *products, struct fpi_published *out, struct err *err)
+{
+	struct store *store = step_store(step, conf->store, err);
+	struct strbuf manifest = STRBUF_INIT(16 << 20);
+	json_t *objects = json_array();
+	char stem[128], name[160], *effect, *key;
+	int rc = store ? 0 : -1;
+
+	fpi_stem(&res->setup, res->tag, stem);
+	snprintf(name, sizeof(name), "%s.manifest.json", stem);
+	key = place_key(conf, &res->setup, FPI_PLACE_RESULTS, name);
+	effect = effect_asset(step, stem);
+	if (rc == 0)
+		rc = put_products(step, store, conf, &res->setup, products, objects, err);
+	if (rc == 0 && !step_dry_run(step))
+		rc = store_sync_barrier(store, err);
+	manifest_text(step, res, conf, effect, objects, &manifest);
+	sha256_hex(manifest.buf, manifest.len, out->manifest_sha256);
+	if (rc == 0 && conf->database != NULL)
+		rc = commit_rows(step, conf, res, effect, out->manifest_sha256, err);
+	if (rc == 0)
+		rc = put(step, store, key, &manifest, "application/json", false, out->manifest_sha256, err);
+	snprintf(out->manifest_key, sizeof(out->manifest_key), "%s", key);
+	out->objects = (int64_t)json_array_size(objects);
+	out->sky_rows = (int64_t)res->nsky;
+	out->laser_rows = (int64_t)res->nlaser;
+	json_decref(objects);
+	strbuf_release(&manifest);
+	free(key);
+	free(effect);
+	return rc;
+}
+
+int fpi_publish(struct step *step, const struct fpi_analysis_conf *conf, const struct fpi_result *res,
+    struct fpi_published *out, struct err *err)
+{
+	struct fpi_provenance prov = {
+	    .software = PACKAGE_STRING, .run_id = step_run_id(step), .run_uid = step_run_uid(step)};
+	struct fpi_products products;
+	int rc;
+
+	*out = (struct fpi_published){0};
+	if (fpi_products_make(res, &prov, &products, err) == -1)
+		return -1;
+	for (size_t i = 0; i < products.n; i++)
+		out->bytes += (int64_t)products.v[i].bytes.len;
+	warn_failed(step, &products);
+	rc = publish_made(step, conf, res, &products, out, err);
+	fpi_products_release(&products);
+	return rc;
+}
+
+int fpi_publish_log(
+    struct step *step, const struct fpi_analysis_conf *conf, const struct fpi_result *res, struct err *err)
+{
+	struct store *store = step_store(step, conf->store, err);
+	struct fpi_products products;
+	json_t *objects = json_array();
+	int rc = -1;
+
+	if (store != NULL && fpi_products_make_log(res, &products, err) == 0) {
+		rc = put_products(step, store, conf, &res->setup, &products, objects, err);
+		fpi_products_release(&products);
+	}
+	json_decref(objects);
+	return rc;
+}
