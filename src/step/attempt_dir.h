@@ -4,7 +4,7 @@
  *     STATE/runs/<run>/<asset>/ledger/       shared by all attempts
  *     STATE/runs/<run>/<asset>/<attempt>/    context.json journal.ndjson stdout stderr exit.json work/
  *
- * stdout and stderr are there only when something was written.
+ * stdout and stderr may be missing when nothing was written.
  */
 #ifndef ATTEMPT_DIR_H
 #define ATTEMPT_DIR_H
