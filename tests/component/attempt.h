@@ -154,6 +154,16 @@ static inline bool attempt_await_gone(pid_t pid)
 	return !attempt_lives(pid);
 }
 
+/* The lifeline goes free with the last process that holds it, which may be a moment after the program's end. */
+static inline bool attempt_await_free(const struct attempt *a)
+{
+	tm_ms deadline = clock_mono() + ATTEMPT_DEADLINE_MS;
+
+	while (lifeline_state(a->dir) == LIFELINE_HELD && clock_mono() < deadline)
+		usleep(500);
+	return lifeline_state(a->dir) != LIFELINE_HELD;
+}
+
 static inline void attempt_release(struct attempt *a)
 {
 	if (a->has_record)

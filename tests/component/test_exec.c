@@ -283,10 +283,7 @@ static void test_killed(void)
 		without += !a.has_record;
 		pid = read_pid(&a, "work/pid");
 		orphans += !attempt_await_gone(pid);
-		/* A command that had not come to life yet ends a moment later. */
-		for (tm_ms end = clock_mono() + 5000; lifeline_state(a.dir) == LIFELINE_HELD && clock_mono() < end;)
-			usleep(500);
-		held += lifeline_state(a.dir) == LIFELINE_HELD;
+		held += !attempt_await_free(&a);
 		attempt_release(&a);
 	}
 	ok(with + without == 60 && without > 0, "%d with a record, %d without", with, without);

@@ -158,7 +158,7 @@ static void test_killed(void)
 		attempt_wait(&a);
 		with += a.has_record;
 		without += !a.has_record;
-		held += lifeline_state(a.dir) == LIFELINE_HELD;
+		held += !attempt_await_free(&a);
 		attempt_release(&a);
 	}
 	ok(with + without == 40 && without > 0 && held == 0,
