@@ -106,11 +106,12 @@ const struct dialect dialect_mysql = {
     .name = "mysql",
     .quote = '`',
     .ddl_in_transaction = false,
+    .key_prefix = 191, /* utf8mb4 in the 767 bytes of old row formats */
     .column = mysql_column,
     .table_tail = mysql_table_tail,
     .upsert_tail = mysql_upsert_tail,
-    .list_table =
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
+    .list_table = "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() "
+                  "AND TABLE_NAME = ?",
     .list_columns = "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() "
                     "AND TABLE_NAME = ?",
     .list_keys = "SELECT 1 - NON_UNIQUE, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS "

@@ -13,6 +13,7 @@ struct dialect {
 	const char *name;
 	char quote; /* around identifiers */
 	bool ddl_in_transaction; /* CREATE and ALTER can be rolled back */
+	unsigned key_prefix; /* characters of a text that any index can hold; 0: there is no such limit */
 	/* Type and constraints of a column, after its name. */
 	void (*column)(const struct dialect *, const struct schema_column *, struct strbuf *out);
 	/* After the closing parenthesis of CREATE TABLE. */
@@ -21,7 +22,8 @@ struct dialect {
 	void (*upsert_tail)(const struct dialect *, const char *const *identity, const char *const *update,
 	    size_t n, struct strbuf *out);
 	/* Catalogue; each takes the table's name as its one value. */
-	const char *list_table; /* one row when it exists */
+	const char
+	    *list_table; /* one row when it exists: name, and the engine where some know no transactions */
 	const char *list_columns; /* name */
 	const char *list_keys; /* unique 0|1, index name, column name; by index, in order */
 	/* Behind a SELECT: wait for whoever is changing the row. */

@@ -169,10 +169,19 @@ static int refuse_duplicates(
 	return rc;
 }
 
+static int create_key(struct database *db, const struct schema_table *table, const struct schema_key *key,
+    unsigned prefix, struct err *err)
+{
+	struct strbuf sql = STRBUF_INIT(SQL_MAX);
+
+	schema_create_key(table, key, dialect_of(db), prefix, &sql);
+	return run_sql(db, &sql, err);
+}
+
 static int ensure_key(
     struct database *db, const struct schema_table *table, const struct schema_key *key, struct err *err)
 {
-	struct strbuf sql = STRBUF_INIT(SQL_MAX);
+	struct err local = ERR_INIT;
 	bool has;
 
 	if (has_key(db, table, key, &has, err) == -1)
@@ -181,8 +190,12 @@ static int ensure_key(
 		return 0;
 	if (key->unique && refuse_duplicates(db, table, key, err) == -1)
 		return -1;
-	schema_create_key(table, key, dialect_of(db), &sql);
-	return run_sql(db, &sql, err);
+	if (create_key(db, table, key, 0, &local) == 0)
+		return 0;
+	/* Somebody else's table may have a column of a type that cannot be indexed whole (TEXT). */
+	if (err_is(&local, "key_too_long") && dialect_of(db)->key_prefix > 0)
+		return create_key(db, table, key, dialect_of(db)->key_prefix, err);
+	return err_code(err, local.class, local.code, "%s", local.text);
 }
 
 static int check_columns_there(struct database *db, const struct schema_table *table, struct err *err)
@@ -203,14 +216,21 @@ static int check_columns_there(struct database *db, const struct schema_table *t
 	return rc;
 }
 
+static int note_table(const struct db_value *v, size_t n, void *arg)
+{
+	*(bool *)arg = true;
+	if (n > 1 && v[1].kind == DB_TEXT && strcasecmp(v[1].s, "InnoDB") != 0)
+		log_warn("table %s: its engine %s knows no transactions; after a crash its rows may differ "
+		         "from those of "
+		         "other tables until the step has run again",
+		    v[0].s, v[1].s);
+	return 0;
+}
+
 static int has_table(struct database *db, const char *table, bool *has, struct err *err)
 {
-	struct strvec names = STRVEC_INIT;
-	int rc = list_names(db, dialect_of(db)->list_table, table, &names, err);
-
-	*has = names.n > 0;
-	strvec_release(&names);
-	return rc;
+	*has = false;
+	return db_query(db, dialect_of(db)->list_table, &DBV_TEXT(table), 1, note_table, has, err);
 }
 
 static int ensure_table(struct database *db, const struct schema_table *table, struct err *err)

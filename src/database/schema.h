@@ -87,8 +87,9 @@ int schema_check(const struct schema *, struct err *err);
 
 /* SQL text; the buffer's limit is the only thing that can fail (look at overflowed). */
 void schema_create_table(const struct schema_table *, const struct dialect *, struct strbuf *out);
-void schema_create_key(
-    const struct schema_table *, const struct schema_key *, const struct dialect *, struct strbuf *out);
+/* prefix: index only so many characters of a text that may be longer; 0: all of it. */
+void schema_create_key(const struct schema_table *, const struct schema_key *, const struct dialect *,
+    unsigned prefix, struct strbuf *out);
 void schema_add_column(
     const struct schema_table *, const struct schema_column *, const struct dialect *, struct strbuf *out);
 /* The columns, one ? for each, that db_upsert binds; BUG when one is unknown or a part of the identity is missing. */

@@ -48,15 +48,21 @@ void schema_create_table(const struct schema_table *table, const struct dialect 
 	d->table_tail(table, out);
 }
 
-void schema_create_key(
-    const struct schema_table *table, const struct schema_key *key, const struct dialect *d, struct strbuf *out)
+void schema_create_key(const struct schema_table *table, const struct schema_key *key, const struct dialect *d,
+    unsigned prefix, struct strbuf *out)
 {
 	strbuf_addf(out, "CREATE %sINDEX ", key->unique ? "UNIQUE " : "");
 	dialect_name(d, key->name, out);
 	strbuf_addstr(out, " ON ");
 	dialect_name(d, table->name, out);
 	strbuf_addstr(out, " (");
-	dialect_names(d, key->columns, out);
+	for (size_t i = 0; key->columns[i] != NULL; i++) {
+		if (i > 0)
+			strbuf_addstr(out, ", ");
+		dialect_name(d, key->columns[i], out);
+		if (prefix > 0 && schema_find_column(table, key->columns[i])->size > prefix)
+			strbuf_addf(out, "(%u)", prefix);
+	}
 	strbuf_addch(out, ')');
 }
 
@@ -121,7 +127,7 @@ void schema_ddl(const struct schema *schema, const struct dialect *d, struct str
 		schema_create_table(*t, d, out);
 		strbuf_addstr(out, ";\n");
 		for (const struct schema_key *k = (*t)->keys; k != NULL && k->name != NULL; k++) {
-			schema_create_key(*t, k, d, out);
+			schema_create_key(*t, k, d, 0, out);
 			strbuf_addstr(out, ";\n");
 		}
 	}

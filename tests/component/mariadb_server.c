@@ -21,11 +21,6 @@ static struct {
 	char dir[320], socket[340];
 } server;
 
-pid_t mariadb_pid(void)
-{
-	return server.pid;
-}
-
 int mariadb_port(void)
 {
 	return server.port;
@@ -54,7 +49,7 @@ static int free_port(void)
 	return ntohs(in.sin_port);
 }
 
-static void child_exec(void)
+static void child_exec(const char *option)
 {
 	char script[512], port[16];
 
@@ -62,7 +57,7 @@ static void child_exec(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(script, sizeof(script), "%s", test_src("tests/lib/mariadb.sh"));
 	snprintf(port, sizeof(port), "%d", server.port);
-	execl(script, script, server.dir, port, (char *)NULL);
+	execl(script, script, server.dir, port, option, (char *)NULL);
 	_exit(127);
 }
 
@@ -100,7 +95,7 @@ static int wait_ready(void)
 	return 0;
 }
 
-bool mariadb_start(void)
+bool mariadb_start_with(const char *option)
 {
 	if (server.port == 0) {
 		server.port = free_port();
@@ -113,8 +108,13 @@ bool mariadb_start(void)
 	if (server.pid == -1)
 		tap_bail("fork failed");
 	if (server.pid == 0)
-		child_exec();
+		child_exec(option);
 	return wait_ready() == 0;
+}
+
+bool mariadb_start(void)
+{
+	return mariadb_start_with(NULL);
 }
 
 void mariadb_kill(void)
@@ -124,6 +124,20 @@ void mariadb_kill(void)
 	kill(server.pid, SIGKILL);
 	waitpid(server.pid, NULL, 0);
 	server.pid = 0;
+}
+
+void mariadb_freeze(void)
+{
+	int status;
+
+	kill(server.pid, SIGSTOP);
+	if (waitpid(server.pid, &status, WUNTRACED) != server.pid || !WIFSTOPPED(status))
+		tap_bail("the server does not stop");
+}
+
+void mariadb_thaw(void)
+{
+	kill(server.pid, SIGCONT);
 }
 
 struct database *mariadb_root(void)

@@ -9,9 +9,12 @@
 
 /* Start it and wait until it answers; the data of an earlier start is kept.  False: there is no server on this machine. */
 bool mariadb_start(void);
+bool mariadb_start_with(const char *option);
 /* SIGKILL, and wait until it is gone. */
 void mariadb_kill(void);
-pid_t mariadb_pid(void);
+/* SIGSTOP, and wait until it stands; SIGCONT. */
+void mariadb_freeze(void);
+void mariadb_thaw(void);
 int mariadb_port(void);
 /* "ca.pem" signed its certificate, "other.pem" did not. */
 const char *mariadb_tls_file(const char *name);

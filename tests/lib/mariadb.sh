@@ -52,6 +52,8 @@ if [ ! -e "$dir/ready" ]; then
 	key_buffer_size = 1M
 	aria_pagecache_buffer_size = 1M
 	max_connections = 50
+	table_open_cache = 200
+	open_files_limit = 1024
 	ssl-ca = $dir/tls/ca.pem
 	ssl-cert = $dir/tls/server.pem
 	ssl-key = $dir/tls/server.key
