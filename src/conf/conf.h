@@ -117,9 +117,13 @@ struct conf {
 	struct strvec files; /* every file read, absolute */
 	char digest[65]; /* of all their bytes */
 	int refs;
+	struct conf_index *index; /* conf_index.h */
 };
 
-/* -f, $ORCH_CONFIG, ./orch.yaml, /etc/orch/orch.yaml: the first that exists; explicit may be NULL.  free() it. */
+/*
+ * -f, $ORCH_CONFIG, ./orch.yaml, SYSCONFDIR/orch/orch.yaml, /etc/orch/orch.yaml: the first that is given or exists, as
+ * an absolute path; explicit may be NULL.  free() it.  NULL, class CONFIG, when there is none.
+ */
 char *conf_find(const char *explicit, struct err *err);
 /* NULL when there was any error; warnings and notes may be there in any case. */
 struct conf *conf_load(const char *path, struct diags *diags);
@@ -131,6 +135,15 @@ struct conf_job *conf_job_find(const struct conf *, const char *name);
 struct conf_sensor *conf_sensor_find(const struct conf *, const char *name);
 struct conf_store *conf_store_find(const struct conf *, const char *name);
 struct conf_database *conf_database_find(const struct conf *, const char *name);
+struct conf_pool *conf_pool_find(const struct conf *, const char *name);
+/* The file that holds a section of an asset type ("sites"), lent; NULL: none does. */
+const char *conf_section_file(const struct conf *, const char *name);
+/*
+ * The assets that selection terms mean (graph/select.h), in dependency order, into *out (free() the array).  Returns
+ * how many; 0 is an error, class USAGE.
+ */
+size_t conf_select(
+    const struct conf *, char *const *terms, size_t n, struct conf_asset ***out, struct err *err);
 
 /*
  * The assets that selection terms choose (graph/select.h), as indices into conf->assets in dependency order; picked has room
@@ -140,8 +153,9 @@ size_t conf_select(const struct conf *, const struct strvec *terms, size_t *pick
 
 /*
  * Read a run file (the `config:` mapping of run.yaml) against the run options of a set of assets: the union of their
- * rows, a key one asset knows is known.  Values come out as a JSON object of texts, validated; notes tell of ignored keys.
- * More than one problem is reported.
+ * rows, a key one asset knows is known.  Values come out as a JSON object of texts as they were written (lists and
+ * mappings of texts stay such), validated; keys that have no effect any more are left out with a note.  Every problem
+ * is reported; NULL when there was an error.
  */
 json_t *conf_load_run(const char *path, struct conf_asset *const *assets, size_t n, struct diags *diags);
 /* The same for a mapping made elsewhere (a sensor's request, --set); where names it in messages. */

@@ -111,6 +111,9 @@ struct diags; /* conf/diag.h: the problems found so far */
  */
 int opt_bind(
     const struct opt *opts, const struct node *map, const char *where, void *conf, struct diags *diags);
+/* The same where other members of the mapping belong to others: a run's config, which all its assets share. */
+int opt_bind_some(
+    const struct opt *opts, const struct node *map, const char *where, void *conf, struct diags *diags);
 /* Free what the rows own inside conf. */
 void opt_release(const struct opt *opts, void *conf);
 /*

@@ -225,6 +225,8 @@ static void bind_defaults(const struct opt_part *part, const char *dir)
 	}
 }
 
+const char *const opt_also_anything[1] = {NULL};
+
 static int bind_member(const struct opt_part *parts, size_t n, const char *const *also, const struct node *key,
     const struct node *value, const char *where, struct diags *diags)
 {
@@ -242,20 +244,64 @@ static int bind_member(const struct opt_part *parts, size_t n, const char *const
 	for (size_t i = 0; also != NULL && also[i] != NULL; i++)
 		if (strcmp(also[i], key->text) == 0)
 			return 0;
+	if (also == opt_also_anything)
+		return 0;
 	opt_unknown(parts, n, also, key, where, diags);
 	return -1;
 }
 
-static int require(const struct opt_part *part, const struct node *map, const char *where, struct diags *diags)
+static bool is_known(const struct opt_part *parts, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (opt_find(parts[i].opts, name) != NULL)
+			return true;
+	return false;
+}
+
+/* An unknown key of the map whose nearest name this is. */
+static bool is_misspelt(const struct opt_part *parts, size_t n, const struct node *map, const char *name)
+{
+	struct candidates c = {parts, n, NULL};
+
+	for (size_t i = 0; map != NULL && i < map->n; i++) {
+		const char *near;
+
+		if (is_known(parts, n, map->key[i]->text))
+			continue;
+		near = suggest_nearest(map->key[i]->text, candidate, &c);
+		if (near != NULL && strcmp(near, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_required(const struct opt *o)
+{
+	return (o->flags & OPT_REQUIRED) != 0 && o->def == NULL;
+}
+
+int opt_require(const struct opt_part *parts, size_t n, const struct node *map, const struct mark *mark,
+    const char *where, struct diags *diags)
 {
 	int rc = 0;
 
-	for (const struct opt *o = part->opts; o != NULL && o->name != NULL; o++) {
-		if ((o->flags & OPT_REQUIRED) == 0 || o->def != NULL || node_get(map, o->name) != NULL)
-			continue;
-		diag_add(diags, DIAG_ERROR, map != NULL ? &map->mark : NULL, "missing",
-		    "'%s' is missing in %s: %s", o->name, where, o->help);
-		rc = -1;
+	for (size_t i = 0; i < n; i++) {
+		for (const struct opt *o = parts[i].opts; o != NULL && o->name != NULL; o++) {
+			bool told = false;
+
+			if (!is_required(o) ||
+			    (map != NULL && map->kind == NODE_MAP && node_get(map, o->name) != NULL))
+				continue;
+			for (size_t k = 0; k < i && !told; k++) {
+				const struct opt *before = opt_find(parts[k].opts, o->name);
+
+				told = before != NULL && is_required(before);
+			}
+			rc = -1;
+			if (!told && !is_misspelt(parts, n, map, o->name))
+				diag_add(diags, DIAG_ERROR, mark, "missing", "'%s' is missing in %s: %s",
+				    o->name, where, o->help);
+		}
 	}
 	return rc;
 }
@@ -276,8 +322,7 @@ int opt_bind_parts(const struct opt_part *parts, size_t n, const char *const *al
 	}
 	for (size_t i = 0; map != NULL && i < map->n; i++)
 		rc |= bind_member(parts, n, also, map->key[i], map->item[i], where, diags);
-	for (size_t i = 0; i < n; i++)
-		rc |= require(&parts[i], map, where, diags);
+	rc |= opt_require(parts, n, map, map != NULL ? &map->mark : NULL, where, diags);
 	return rc;
 }
 
@@ -286,4 +331,12 @@ int opt_bind(const struct opt *opts, const struct node *map, const char *where, 
 	struct opt_part part = {opts, conf};
 
 	return opt_bind_parts(&part, 1, NULL, map, where, diags);
+}
+
+int opt_bind_some(
+    const struct opt *opts, const struct node *map, const char *where, void *conf, struct diags *diags)
+{
+	struct opt_part part = {opts, conf};
+
+	return opt_bind_parts(&part, 1, opt_also_anything, map, where, diags);
 }
