@@ -13,6 +13,24 @@ static double map_distance(double az1, double ze1, double az2, double ze2)
 	return hypot(ze1 * sin(az1 * RAD) - ze2 * sin(az2 * RAD), ze1 * cos(az1 * RAD) - ze2 * cos(az2 * RAD));
 }
 
+static const struct {
+	const char *instrument;
+	int64_t before; /* yyyymmdd */
+} mirrored[] = {
+    {"minime90", 20111118},
+    {"minime91", 20111201},
+};
+
+double fpi_direction_header_az(const struct fpi_setup *s, double az)
+{
+	int64_t date = s->date.year * 10000 + s->date.month * 100 + s->date.day;
+
+	for (size_t i = 0; i < NITEMS(mirrored); i++)
+		if (strcmp(s->instrument.name, mirrored[i].instrument) == 0 && date < mirrored[i].before)
+			return -az;
+	return az;
+}
+
 const char *fpi_direction_find(
     const struct fpi_site *site, double az, double ze, double tolerance, double *distance)
 {

@@ -11,6 +11,8 @@
  */
 const char *fpi_direction_find(
     const struct fpi_site *, double az, double ze, double tolerance, double *distance);
+/* The azimuth a frame's header means: two instruments counted it the other way round in their first years. */
+double fpi_direction_header_az(const struct fpi_setup *, double az);
 /* Angles as they are reported: the zenith angle not negative. */
 void fpi_direction_fold(double *az, double *ze);
 

@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 #define FPI_SIDE_MIN 16
-#define FPI_SIDE_MAX 8192
+#define FPI_SIDE_MAX 4096
 
 /* Row-major; exactly one of the two is set: u16 when every pixel is an integer of 0..65535, which cameras give. */
 struct fpi_pixels {

@@ -122,10 +122,10 @@ static int fetch(struct fpi_night *night, const struct shot *s, struct strbuf *b
 		return fpi_image_bad(err, "%llu bytes; no image is larger than %zu",
 		    (unsigned long long)src->files[s->file].size, FPI_FILE_MAX);
 	if (!src->concurrent)
-		pthread_mutex_lock(&night->lock);
+		pthread_mutex_lock(&night->reading);
 	rc = src->read(src->arg, s->file, bytes, err);
 	if (!src->concurrent)
-		pthread_mutex_unlock(&night->lock);
+		pthread_mutex_unlock(&night->reading);
 	return rc;
 }
 
@@ -254,14 +254,11 @@ static int shot_compare(const void *a, const void *b)
 	return strcmp(((const struct shot *)a)->path, ((const struct shot *)b)->path);
 }
 
-static bool wanted(const struct fpi_request *req, const char *name)
+static bool is_image(const char *name)
 {
-	size_t n = strlen(name);
+	const char *dot = strrchr(name, '.');
 
-	return name[0] != '.' &&
-	       ((n > 4 && strcmp(name + n - 4, ".img") == 0) ||
-	           (n > 5 && strcmp(name + n - 5, ".hdf5") == 0)) &&
-	       req != NULL;
+	return name[0] != '.' && dot != NULL && (strcmp(dot, ".img") == 0 || strcmp(dot, ".hdf5") == 0);
 }
 
 static int night_init(struct fpi_night *night, const struct fpi_request *req, struct err *err)
@@ -271,12 +268,13 @@ static int night_init(struct fpi_night *night, const struct fpi_request *req, st
 	night->req = *req;
 	night->place = (struct place){site->lat_deg, site->lon_deg, site->alt_m};
 	pthread_mutex_init(&night->lock, NULL);
+	pthread_mutex_init(&night->reading, NULL);
 	fpi_night_window(&req->setup, &night->start_us, &night->end_us);
 	night->shots = xcalloc(req->images->n + 1, sizeof(*night->shots));
 	for (size_t i = 0; i < req->images->n; i++) {
 		const struct fpi_file *f = &req->images->files[i];
 
-		if (wanted(req, f->name))
+		if (is_image(f->name))
 			night->shots[night->nshots++] =
 			    (struct shot){.file = i, .name = f->name, .path = f->path};
 	}
@@ -301,33 +299,34 @@ static int check_setup(const struct fpi_request *req, struct err *err)
 	return 0;
 }
 
-/* The sun's limits come from the first sky frame of each tag; they nearly always agree, so the lasers are fitted for the first. */
+/*
+ * The sun's limits come from the first sky frame of each tag; they nearly always agree, so the lasers can be fitted with
+ * those of the first.  A night without sunset is for the tags to report.
+ */
 static int lasers_ahead(struct fpi_night *night, const struct shot_list *sky, struct err *err)
 {
 	double t0 = (double)night->shots[sky->v[0]].image.frame.utc_us / 1e6, set, rise;
 	double limb = night->req.options.sun_horizon_deg;
 	struct laser_work *w;
 
-	if (sun_next(&night->place, SUN_SETS, t0 - 43200, limb, &set, err) == -1 ||
-	    sun_next(&night->place, SUN_RISES, t0, limb, &rise, err) == -1)
-		return -1;
+	if (sun_next(&night->place, SUN_SETS, t0 - 43200, limb, &set, NULL) == -1 ||
+	    sun_next(&night->place, SUN_RISES, t0, limb, &rise, NULL) == -1)
+		return 0;
 	return night_lasers(night, (int64_t)(set * 1e6), (int64_t)(rise * 1e6), &w, err);
 }
 
+/* All files are read here, the lasers fitted for the limits of the first tag that has frames. */
 static int night_read(struct fpi_night *night, struct err *err)
 {
 	const struct fpi_instrument *in = &night->req.setup.instrument;
 	struct shot_list lasers = {0}, first = {0};
-	size_t total = 0;
 	int rc = night_shots(night, FPI_LASER_KIND, &lasers, err);
 
-	total = lasers.n;
 	shot_list_release(&lasers);
 	for (size_t t = 0; t < in->ntags && rc == 0; t++) {
 		struct shot_list sky;
 
 		rc = night_shots(night, in->tags[t], &sky, err);
-		total += sky.n;
 		if (first.n == 0) {
 			shot_list_release(&first);
 			first = sky;
@@ -335,11 +334,6 @@ static int night_read(struct fpi_night *night, struct err *err)
 			shot_list_release(&sky);
 		}
 	}
-	if (rc == 0 && total == 0)
-		rc = err_code(err, ERR_BAD_DATA, FPI_E_NO_LASER_IMAGES,
-		    "No %s images found for the night of %04d-%02d-%02d at %s", in->name,
-		    night->req.setup.date.year, night->req.setup.date.month, night->req.setup.date.day,
-		    night->req.setup.site.abbr);
 	if (rc == 0 && first.n > 0 && night->req.options.reference == FPI_REF_LASER)
 		rc = lasers_ahead(night, &first, err);
 	shot_list_release(&first);
@@ -373,6 +367,7 @@ void fpi_night_free(struct fpi_night *night)
 	laser_work_free(night->lasers);
 	tz_free(night->tz);
 	pthread_mutex_destroy(&night->lock);
+	pthread_mutex_destroy(&night->reading);
 	free(night);
 }
 

@@ -66,7 +66,8 @@ struct fpi_night;
 
 /*
  * Read and sort the files, fit the laser frames.  Bad lasers are no failure here: they decide the reference mode of the
- * tags.  Fails when the window holds no frame at all (FPI_E_NO_LASER_IMAGES), on cancel, and when files cannot be fetched.
+ * tags.  Neither are missing or damaged frames, which each tag reports for itself.  Fails on cancel, when a file cannot be
+ * fetched and when the setup cannot be used.
  */
 int fpi_laser_night(const struct fpi_request *, struct fpi_night **out, struct err *err);
 /*

@@ -46,7 +46,8 @@ struct fpi_night {
 	struct shot *shots;
 	size_t nshots;
 	struct laser_work *lasers; /* the last one made */
-	pthread_mutex_t lock; /* callbacks, err, reading from a source that is not concurrent */
+	pthread_mutex_t lock; /* callbacks and err */
+	pthread_mutex_t reading; /* held while a source that is not concurrent reads */
 	struct err err; /* first failure of a parallel stage */
 	bool cancelled;
 };

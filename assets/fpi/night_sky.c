@@ -293,7 +293,7 @@ static void take_sample(struct run *run, struct job *j, struct fpi_sky *s)
 	if (run->lasers != NULL)
 		cal = fpi_sigma_cal(run->lasers->laser, run->lasers->nlaser, s->frame.utc_us);
 	fpi_sky_derive(s, run->r->lam0_m, &run->gap, cal);
-	s->az = s->frame.az;
+	s->az = fpi_direction_header_az(&night->req.setup, s->frame.az);
 	s->ze = s->frame.ze;
 	snprintf(s->direction, sizeof(s->direction), "%s",
 	    fpi_direction_find(
