@@ -146,12 +146,6 @@ size_t conf_select(
     const struct conf *, char *const *terms, size_t n, struct conf_asset ***out, struct err *err);
 
 /*
- * The assets that selection terms choose (graph/select.h), as indices into conf->assets in dependency order; picked has room
- * for conf->nassets.  Returns how many; 0 is an error.
- */
-size_t conf_select(const struct conf *, const struct strvec *terms, size_t *picked, struct err *err);
-
-/*
  * Read a run file (the `config:` mapping of run.yaml) against the run options of a set of assets: the union of their
  * rows, a key one asset knows is known.  Values come out as a JSON object of texts as they were written (lists and
  * mappings of texts stay such), validated; keys that have no effect any more are left out with a note.  Every problem

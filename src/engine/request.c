@@ -205,31 +205,16 @@ enum request_fate request_from_sensor(struct engine *e, const struct conf_sensor
 	return fate;
 }
 
-/* The assets that terms select, in dependency order. */
-static struct conf_asset **select_assets(
-    struct engine *e, const struct strvec *terms, size_t *n, struct err *err)
-{
-	struct conf *conf = e->conf;
-	struct conf_asset **assets = NULL;
-	size_t *picked = xcalloc(conf->nassets, sizeof(*picked));
-
-	if ((*n = conf_select(conf, terms, picked, err)) > 0) {
-		assets = xcalloc(*n, sizeof(struct conf_asset *));
-		for (size_t i = 0; i < *n; i++)
-			assets[i] = &conf->assets[picked[i]];
-	}
-	free(picked);
-	return assets;
-}
-
 /* The assets of a launch: a job's, or those its terms select. */
 static struct conf_asset **launch_assets(struct engine *e, const struct launch *l, size_t *n, struct err *err)
 {
 	const struct conf_job *job;
-	struct conf_asset **assets;
+	struct conf_asset **assets = NULL;
 
-	if (l->job == NULL)
-		return select_assets(e, l->selection, n, err);
+	if (l->job == NULL) {
+		*n = conf_select(e->conf, l->selection->v, l->selection->n, &assets, err);
+		return assets;
+	}
 	if ((job = conf_job_find(e->conf, l->job)) == NULL) {
 		err_code(err, ERR_PERMANENT, "not_found", "no job '%s' in the configuration", l->job);
 		return NULL;
