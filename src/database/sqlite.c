@@ -31,6 +31,8 @@ struct sqlite {
 	sqlite3 *h;
 	char *path, *location, *lock_path;
 	tm_ms busy_timeout;
+	dev_t dev; /* the file that h has open */
+	ino_t ino;
 	int lock_fd; /* -1: not ours */
 	struct stmtcache cache;
 };
@@ -45,7 +47,18 @@ static int fail(struct sqlite *s, int rc, struct err *err)
 	return sqlite_error(s->h, rc, s->location, err);
 }
 
-static int lock_writer(struct sqlite *s, tm_ms patience, struct err *err)
+/* Rows written to a file that was deleted or replaced under us would be lost without a word. */
+static int check_same_file(const struct sqlite *s, struct err *err)
+{
+	struct stat st;
+
+	if (s->h == NULL || (stat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino))
+		return 0;
+	return err_code(err, ERR_TRANSIENT, "lost",
+	    "%s: the file was moved, deleted or replaced while it was open", s->location);
+}
+
+static int take_lock(struct sqlite *s, tm_ms patience, struct err *err)
 {
 	tm_ms deadline = clock_mono() + patience;
 	struct err local = ERR_INIT;
@@ -74,6 +87,16 @@ static void unlock_writer(struct sqlite *s)
 	if (s->lock_fd != -1)
 		close(s->lock_fd);
 	s->lock_fd = -1;
+}
+
+static int lock_writer(struct sqlite *s, tm_ms patience, struct err *err)
+{
+	if (take_lock(s, patience, err) == -1)
+		return -1;
+	if (check_same_file(s, err) == 0)
+		return 0;
+	unlock_writer(s);
+	return -1;
 }
 
 static void finalize(void *stmt)
@@ -172,13 +195,9 @@ static int run(struct sqlite *s, const char *sql, const struct db_value *v, size
     int64_t *affected, struct err *err)
 {
 	sqlite3_stmt *stmt = prepare(s, sql, err);
-	bool writes;
 	int rc;
 
 	if (stmt == NULL)
-		return -1;
-	writes = !s->base.in_transaction && s->lock_fd == -1 && !sqlite3_stmt_readonly(stmt);
-	if (writes && lock_writer(s, s->busy_timeout, err) == -1)
 		return -1;
 	rc = bind_values(s, stmt, v, n, err);
 	if (rc == 0)
@@ -187,21 +206,59 @@ static int run(struct sqlite *s, const char *sql, const struct db_value *v, size
 		*affected = sqlite3_stmt_readonly(stmt) ? 0 : sqlite3_changes64(s->h);
 	sqlite3_reset(stmt);
 	sqlite3_clear_bindings(stmt);
-	if (writes)
-		unlock_writer(s);
 	return rc;
+}
+
+static int run_word(struct sqlite *s, const char *sql, struct err *err)
+{
+	return run(s, sql, NULL, 0, NULL, NULL, NULL, err);
+}
+
+/* A statement that is a transaction of its own takes its turn like any other. */
+static int take_turn(struct sqlite *s, const char *sql, bool *taken, struct err *err)
+{
+	sqlite3_stmt *stmt;
+
+	*taken = false;
+	if (s->base.in_transaction)
+		return 0;
+	stmt = prepare(s, sql, err);
+	if (stmt == NULL)
+		return -1;
+	if (sqlite3_stmt_readonly(stmt))
+		return 0;
+	*taken = true;
+	return lock_writer(s, s->busy_timeout, err);
 }
 
 static int sqlite_exec(struct database *db, const char *sql, const struct db_value *v, size_t n,
     int64_t *affected, struct err *err)
 {
-	return run(sqlite_of(db), sql, v, n, NULL, NULL, affected, err);
+	struct sqlite *s = sqlite_of(db);
+	bool taken;
+	int rc;
+
+	if (take_turn(s, sql, &taken, err) == -1)
+		return -1;
+	rc = run(s, sql, v, n, NULL, NULL, affected, err);
+	if (taken)
+		unlock_writer(s);
+	return rc;
 }
 
 static int sqlite_query(struct database *db, const char *sql, const struct db_value *v, size_t n, db_row_fn *fn,
     void *arg, struct err *err)
 {
-	return run(sqlite_of(db), sql, v, n, fn, arg, NULL, err);
+	struct sqlite *s = sqlite_of(db);
+	bool taken;
+	int rc;
+
+	if (take_turn(s, sql, &taken, err) == -1)
+		return -1;
+	rc = run(s, sql, v, n, fn, arg, NULL, err);
+	if (taken)
+		unlock_writer(s);
+	return rc;
 }
 
 static int sqlite_begin(struct database *db, struct err *err)
@@ -210,7 +267,7 @@ static int sqlite_begin(struct database *db, struct err *err)
 
 	if (lock_writer(s, s->busy_timeout, err) == -1)
 		return -1;
-	if (run(s, "BEGIN IMMEDIATE", NULL, 0, NULL, NULL, NULL, err) == -1) {
+	if (run_word(s, "BEGIN IMMEDIATE", err) == -1) {
 		unlock_writer(s);
 		return -1;
 	}
@@ -223,7 +280,7 @@ static void sqlite_rollback(struct database *db)
 
 	/* Some errors (disk full, I/O) have rolled back already. */
 	if (s->h != NULL && !sqlite3_get_autocommit(s->h))
-		run(s, "ROLLBACK", NULL, 0, NULL, NULL, NULL, NULL);
+		run_word(s, "ROLLBACK", NULL);
 	unlock_writer(s);
 }
 
@@ -233,7 +290,7 @@ static int sqlite_commit(struct database *db, struct err *err)
 
 	struct err local = ERR_INIT;
 
-	if (run(s, "COMMIT", NULL, 0, NULL, NULL, NULL, &local) == 0) {
+	if (run_word(s, "COMMIT", &local) == 0) {
 		unlock_writer(s);
 		return 0;
 	}
@@ -248,7 +305,7 @@ static void disconnect(struct sqlite *s)
 		return;
 	stmtcache_clear(&s->cache);
 	/* The last one out copies the log back; only under the lock, and it may as well be left to the next. */
-	if (s->lock_fd == -1 && lock_writer(s, 100, NULL) == -1)
+	if (s->lock_fd == -1 && take_lock(s, 100, NULL) == -1)
 		sqlite3_db_config(s->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(s->h);
 	s->h = NULL;
@@ -307,7 +364,7 @@ static int set_up(struct sqlite *s, struct err *err)
 	if (set_wal(s, err) == -1)
 		return -1;
 	for (size_t i = 0; i < NITEMS(pragmas); i++)
-		if (run(s, pragmas[i], NULL, 0, NULL, NULL, NULL, err) == -1)
+		if (run_word(s, pragmas[i], err) == -1)
 			return -1;
 	return 0;
 }
@@ -333,6 +390,17 @@ static int check_folder(const struct sqlite *s, struct err *err)
 	return rc;
 }
 
+static int note_file(struct sqlite *s, struct err *err)
+{
+	struct stat st;
+
+	if (stat(s->path, &st) == -1)
+		return err_errno(err, "%s", s->location);
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	return 0;
+}
+
 static int connect_file(struct sqlite *s, struct err *err)
 {
 	int rc;
@@ -343,7 +411,7 @@ static int connect_file(struct sqlite *s, struct err *err)
 	    s->path, &s->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)
 		fail(s, rc, err);
-	else if (set_up(s, err) == 0)
+	else if (note_file(s, err) == 0 && set_up(s, err) == 0)
 		return 0;
 	disconnect(s);
 	return -1;
