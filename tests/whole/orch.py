@@ -118,6 +118,11 @@ class Orch:
 
     # ---- programs
 
+    def configure(self, text):
+        self.config.write_text(text)
+        self.store.mkdir(exist_ok=True)
+        return self
+
     def run(self, *args, timeout=DEADLINE, env=None):
         return subprocess.run(
             [str(a) for a in args], cwd=self.root, env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL,
@@ -240,7 +245,7 @@ class Orch:
                 found.append(int(p.name))
         return found
 
-    def close(self):
+    def close(self, keep=False):
         if self.daemon is not None:
             self.daemon.kill()
             self.daemon.wait()
@@ -253,4 +258,5 @@ class Orch:
                 except ProcessLookupError:
                     pass
             time.sleep(0.02)
-        shutil.rmtree(self.root, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.root, ignore_errors=True)

@@ -1,0 +1,281 @@
+"""Sensors, runs and steps as they are seen from outside, on pipelines of small commands."""
+
+import os
+import signal
+
+import pytest
+
+from orch import SENSOR, Failed, Upload, wait_until
+
+HEAD = """
+state_dir: ./state
+limits: {drain: 200ms}
+stores:
+  data: {type: dir, path: ./store}
+databases:
+  results: {type: sqlite, path: ./results.db}
+"""
+
+SENSORS = r"""
+sensors:
+  instrument_upload_sensor:
+    type: chunked_upload
+    store: data
+    prefix: raw/
+    every: 1h
+    part: '^(?<stub>fpi(?<num>\d{2}))_(?<site>[a-z0-9]{2,3})_(?<date>\d{8})\.tar\.gz(?<part>\d{6})$'
+    check_file: '{stub}_{site}_{date}.txt'
+    run_key: 'sort-{date}-{stub}'
+    partition: '{site}/{date}/minime{num}'
+    job: night
+    config: {site: '{site}', observation_date: '{date}'}
+"""
+
+# A step that says that it is there, then waits for a file named go.
+WAITING = "touch {root}/begun.$ORCH_ATTEMPT; while [ ! -e {root}/go ]; do sleep 0.02; done"
+
+
+def pipeline(orch, **assets):
+    """A job `night` of shell commands, one after the other; a value may be (command, options)."""
+    lines, names = [], list(assets)
+    for i, (name, what) in enumerate(assets.items()):
+        command, options = what if isinstance(what, tuple) else (what, "")
+        command = command.replace("{root}", str(orch.root)).replace("{", "{{").replace("}", "}}").replace("'", "''")
+        deps = f"deps: [{names[i - 1]}], " if i else ""
+        options = f"{options}, " if options else ""
+        lines.append(f"  {name}: {{type: exec, shell: true, {deps}{options}command: ['{command}']}}")
+    orch.configure(HEAD + SENSORS + "assets:\n" + "\n".join(lines) + f"\njobs:\n  night: {{assets: [{', '.join(names)}]}}\n")
+    return orch
+
+
+def night(stub="fpi05", date="20260407", **kw):
+    return Upload(stub, "uao", date, os.urandom(1000), piece_size=300, **kw)
+
+
+def launch(orch, *args):
+    return orch.ctl("launch", "night", "--detach", *args)["run"]
+
+
+def attempts(orch, run, asset):
+    return len(orch.steps(run)[asset]["attempts"])
+
+
+def wait_for_file(path):
+    wait_until(path.exists, f"{path.name} is there")
+
+
+# ---- sensors
+
+def test_a_whole_upload_starts_one_run(orch):
+    pipeline(orch, work="echo done").start()
+    up = night()
+    orch.put_upload(up, skip=["000002"])
+    assert orch.tick()["runs"] == []
+    verdict, reason = orch.verdicts()[f"raw/{up.check_name}"]
+    assert verdict == "pending" and "3 of 4 pieces" in reason and "000002 missing" in reason
+    orch.put_upload(up)
+    started = orch.tick()["runs"]
+    assert len(started) == 1
+    run = orch.wait_run(started[0]["run"])
+    assert (run["state"], run["job"], run["partition"]) == ("succeeded", "night", "uao/20260407/minime05")
+    assert run["config"] == {"site": "uao", "observation_date": "20260407"}
+    assert orch.tick()["runs"] == []
+    assert orch.verdicts()[f"raw/{up.check_name}"][0] == "complete"
+    assert len(orch.runs()) == 1
+
+
+def test_check_file_before_the_pieces(orch):
+    pipeline(orch, work="true").start()
+    up = night()
+    orch.put(f"raw/{up.check_name}", up.check())
+    assert orch.tick()["runs"] == []
+    orch.put_upload(up, check=False)
+    assert len(orch.tick()["runs"]) == 1
+
+
+def test_two_instruments_of_one_site(orch):
+    pipeline(orch, work="true").start()
+    for stub in ("fpi05", "fpi13"):
+        orch.put_upload(night(stub))
+    runs = [orch.wait_run(r["run"]) for r in orch.tick()["runs"]]
+    assert sorted(r["partition"] for r in runs) == ["uao/20260407/minime05", "uao/20260407/minime13"]
+    assert all(r["state"] == "succeeded" for r in runs)
+
+
+def test_a_dry_tick_starts_nothing(orch):
+    pipeline(orch, work="true").start()
+    orch.put_upload(night())
+    assert len(orch.tick(SENSOR, "--dry-run")["runs"]) == 1
+    assert orch.runs() == []
+    assert len(orch.tick()["runs"]) == 1
+
+
+def test_a_sensor_ticks_by_itself_and_can_be_paused(orch):
+    pipeline(orch, work="true")
+    orch.config.write_text(orch.config.read_text().replace("every: 1h", "every: 100ms"))
+    orch.start()
+    orch.put_upload(night("fpi05"))
+    wait_until(lambda: len(orch.runs()) == 1, "the sensor ticks by itself")
+    orch.ctl("sensors", "pause", SENSOR)
+    orch.put_upload(night("fpi06"))
+    orch.stop()
+    orch.start()
+    assert orch.ctl("sensors", "list")["sensors"][0]["paused"]
+    assert len(orch.runs()) == 1
+    orch.ctl("sensors", "resume", SENSOR)
+    wait_until(lambda: len(orch.runs()) == 2, "the sensor ticks again")
+
+
+def test_a_duplicate_upload_is_not_run_again(orch):
+    pipeline(orch, work="rm -f {root}/store/raw/fpi*").start()
+    up = night()
+    orch.put_upload(up)
+    orch.wait_run(orch.tick()["runs"][0]["run"])
+    orch.put_upload(up)
+    assert orch.tick()["runs"] == []
+    assert len(orch.runs()) == 1
+
+
+# ---- runs and steps
+
+def test_steps_run_in_order_and_log(orch):
+    pipeline(orch, one="echo first >>{root}/order", two="echo second >>{root}/order; echo to-the-log >&2").start()
+    run = orch.wait_run(launch(orch))
+    assert run["state"] == "succeeded"
+    assert (orch.root / "order").read_text() == "first\nsecond\n"
+    assert "to-the-log" in orch.text("runs", "logs", run["id"])
+
+
+def test_what_may_pass_is_tried_again(orch):
+    pipeline(orch, work=("[ $ORCH_ATTEMPT -ge 3 ] || exit 75", "retries: 2, retry_delay: 50ms")).start()
+    run = orch.wait_run(launch(orch))
+    assert run["state"] == "succeeded" and attempts(orch, run["id"], "work") == 3
+
+
+def test_a_failure_skips_what_depends_on_it_and_can_be_retried(orch):
+    pipeline(orch, one="echo x >>{root}/ones", two=("[ -e {root}/go ]", "retries: 0"), three="true").start()
+    first = orch.wait_run(launch(orch))
+    assert first["state"] == "failed"
+    assert [s["state"] for s in first["steps"]] == ["succeeded", "failed", "skipped"]
+    (orch.root / "go").touch()
+    again = orch.wait_run(orch.ctl("runs", "retry", first["id"], "--from-failure", "--detach")["run"])
+    assert again["state"] == "succeeded" and again["retry_of"] == first["id"]
+    assert (orch.root / "ones").read_text() == "x\n"
+
+
+def test_cancel_ends_the_process(orch):
+    pipeline(orch, work=WAITING).start()
+    run = launch(orch)
+    wait_for_file(orch.root / "begun.1")
+    orch.ctl("runs", "cancel", run)
+    assert orch.wait_run(run)["state"] == "canceled"
+    wait_until(lambda: orch.processes() == [orch.daemon.pid], "only the daemon is left")
+
+
+def test_the_exit_code_of_a_waiting_client(orch):
+    pipeline(orch, work="[ -e {root}/go ] || exit 1").start()
+    orch.text("launch", "night", "--wait", code=1)
+    (orch.root / "go").touch()
+    orch.text("launch", "night", "--wait", code=0)
+
+
+# ---- the daemon goes, the step stays
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
+def test_a_step_outlives_the_daemon(orch, sig):
+    pipeline(orch, work=WAITING, after="true").start()
+    run = launch(orch)
+    wait_for_file(orch.root / "begun.1")
+    orch.stop(sig)
+    assert orch.processes(), "the step still runs"
+    orch.start()
+    assert orch.show(run)["state"] == "running"
+    (orch.root / "go").touch()
+    assert orch.wait_run(run)["state"] == "succeeded"
+    assert attempts(orch, run, "work") == 1
+    assert not (orch.root / "begun.2").exists()
+
+
+def test_a_step_that_ended_while_there_was_no_daemon(orch):
+    pipeline(orch, work=WAITING, after="true").start()
+    run = launch(orch)
+    wait_for_file(orch.root / "begun.1")
+    orch.kill()
+    (orch.root / "go").touch()
+    wait_until(lambda: orch.processes() == [], "the step has ended")
+    orch.start()
+    assert orch.wait_run(run)["state"] == "succeeded"
+    assert attempts(orch, run, "work") == 1
+
+
+def test_a_killed_step_is_tried_again(orch):
+    pipeline(orch, work=(WAITING, "retries: 3, retry_delay: 50ms")).start()
+    run = launch(orch)
+    wait_for_file(orch.root / "begun.1")
+    for pid in orch.processes():
+        if pid != orch.daemon.pid:
+            os.kill(pid, signal.SIGKILL)
+    wait_for_file(orch.root / "begun.2")
+    (orch.root / "go").touch()
+    assert orch.wait_run(run)["state"] == "succeeded"
+
+
+def test_a_step_killed_with_the_daemon_is_tried_again(orch):
+    pipeline(orch, work=(WAITING, "retries: 3, retry_delay: 50ms")).start()
+    run = launch(orch)
+    wait_for_file(orch.root / "begun.1")
+    orch.kill()
+    for pid in orch.processes():
+        os.kill(pid, signal.SIGKILL)
+    (orch.root / "go").touch()
+    orch.start()
+    assert orch.wait_run(run)["state"] == "succeeded"
+
+
+# ---- programs
+
+def test_a_second_daemon_is_refused(orch):
+    pipeline(orch, work="true").start()
+    assert orch.run(orch_program("orchd"), "-f", orch.config).returncode == 5
+    assert orch.ctl("status")["daemon"]
+
+
+def orch_program(name):
+    from orch import BUILD
+    return BUILD / name
+
+
+def test_exit_codes(orch):
+    pipeline(orch, work="true")
+    orch.text("runs", "cancel", "1", code=5)
+    orch.start()
+    orch.text("runs", "show", "4711", code=3)
+    orch.text("sensors", "tick", "nosuch", "--wait", code=3)
+    orch.text("nosuch", code=2)
+    orch.text("launch", "nosuch", code=3)
+
+
+def test_a_broken_configuration(orch):
+    pipeline(orch, work="true").start()
+    good = orch.config.read_text()
+    orch.config.write_text(good + "\nstores_: {}\n")
+    assert orch.run(orch_program("orchd"), "-f", orch.config, "--check").returncode == 7
+    said = orch.text("validate", code=7)
+    assert "orch.yaml:" in said and "stores_" in said
+    orch.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: "stores_" in orch.tail(), "the problem is in the log")
+    orch.config.write_text(good)
+    assert orch.wait_run(launch(orch))["state"] == "succeeded"
+
+
+def test_without_a_daemon_the_work_is_done_in_place(orch):
+    pipeline(orch, work="echo here >>{root}/order")
+    orch.text("launch", "night", "--wait")
+    orch.put_upload(night())
+    assert len(orch.tick()["runs"]) == 1
+    assert (orch.root / "order").read_text().startswith("here\n")
+
+
+def test_what_a_test_would_overlook():
+    with pytest.raises(Failed):
+        wait_until(lambda: False, "never", timeout=0.05)
