@@ -2,6 +2,7 @@
 
 #include "state/state.h"
 
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -9,7 +10,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOCK_PATIENCE_MS 500
 
 static int read_version(struct sql *sql)
 {
@@ -83,12 +87,26 @@ static struct state *state_new(const char *dir)
 	return st;
 }
 
+/*
+ * A process that was killed while it started a step leaves its descriptors to the half-born child until that has become
+ * the step's program: so a lock that is held is looked at again for a moment before it counts as held.
+ */
+static int lock_state(const char *path, struct err *err)
+{
+	tm_ms until = clock_mono() + LOCK_PATIENCE_MS;
+	int fd;
+
+	while ((fd = fs_lock(path, err)) == -1 && err_is(err, "locked") && clock_mono() < until)
+		nanosleep(&(struct timespec){.tv_nsec = 10 * 1000000}, NULL);
+	return fd;
+}
+
 struct state *state_open(const char *dir, struct err *err)
 {
 	struct state *st = state_new(dir);
 	char *lock = fs_join(dir, "lock"), *db = fs_join(dir, "state.db");
 
-	if (fs_mkdirs(dir, 0700, err) == -1 || (st->lock_fd = fs_lock(lock, err)) == -1 ||
+	if (fs_mkdirs(dir, 0700, err) == -1 || (st->lock_fd = lock_state(lock, err)) == -1 ||
 	    (st->sql = sql_open(db, SQL_WRITER, err)) == NULL || migrate(st->sql, err) == -1 ||
 	    begin_epoch(st, err) == -1) {
 		state_close(st);

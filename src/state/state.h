@@ -25,7 +25,7 @@ struct state {
 };
 
 /*
- * Create what is missing, take the lock, bring the schema up to date in one transaction, begin a new epoch.  Fails with
+ * Create what is missing, take the lock (waiting at most half a second for it), bring the schema up to date in one transaction, begin a new epoch.  Fails with
  * code "locked" when another process owns the directory, "schema_newer" when a newer program has written it.
  */
 struct state *state_open(const char *dir, struct err *err);
