@@ -50,13 +50,15 @@ static int check_found(struct run *run, const struct shot_list *sky, struct err 
 {
 	const struct fpi_setup *s = &run->night->req.setup;
 	struct shot_list lasers;
+	size_t nlasers;
 
 	if (sky->n > 0)
 		return 0;
 	if (night_shots(run->night, FPI_LASER_KIND, &lasers, err) == -1)
 		return -1;
+	nlasers = lasers.n;
 	shot_list_release(&lasers);
-	if (lasers.n == 0)
+	if (nlasers == 0)
 		return err_code(err, ERR_BAD_DATA, FPI_E_NO_LASER_IMAGES,
 		    "No laser or %s sky images found for %s on %04d-%02d-%02d", run->r->tag, s->instrument.name,
 		    s->date.year, s->date.month, s->date.day);
