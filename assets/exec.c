@@ -113,6 +113,6 @@ const struct asset_type asset_exec = {
     .summary = "run a command; scripts with the dagster-pipes package run unchanged",
     .opts = exec_opts,
     .conf_size = sizeof(struct exec_conf),
-    .flags = ASSET_COMMAND,
+    .flags = ASSET_COMMAND | ASSET_ANY_CONFIG,
     .check = exec_check,
 };
