@@ -6,6 +6,7 @@
 
 struct cleanup_conf {
 	char *store;
+	char *database; /* of the results; NULL: they have no rows */
 	struct strmap names;
 	char *unpack_asset, *analysis_asset;
 	char *prefix; /* template: nothing outside is ever deleted */
