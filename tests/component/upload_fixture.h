@@ -196,6 +196,15 @@ static inline json_t *upload_context(const char *root, const char *ledger, json_
 	    "type", "dir", "options", "path", root, "ledger", ledger);
 }
 
+/* Another instrument and night. */
+static inline void upload_set_night(json_t *context, const char *instrument, const char *date)
+{
+	json_t *config = json_object_get(context, "config");
+
+	json_object_set_new(config, "instrument_name", json_string(instrument));
+	json_object_set_new(config, "observation_date", json_string(date));
+}
+
 static inline json_t *upload_unzip_options(void)
 {
 	return json_pack("{s:s, s:s, s:s, s:s}", "pieces", "{stub}_{site}_{observation_date}.tar.gz",
