@@ -212,11 +212,12 @@ static void gather_key(struct loader *l, const struct conf_file *f, const struct
 			gather_single(l, (enum conf_single)k, key, value);
 			return;
 		}
-	if (strcmp(key->text, "include") == 0)
-		return; /* done while reading the files */
+	/* Includes were followed while reading the files; every file has a version of its own. */
+	if (strcmp(key->text, "include") == 0 || strcmp(key->text, "version") == 0)
+		return;
 	if (is_section(key->text))
 		gather_section(l, f, key);
-	else if (strcmp(key->text, "version") != 0)
+	else
 		unknown_key(l, key);
 }
 
@@ -226,7 +227,7 @@ static void check_version(struct loader *l, const struct node *root)
 	const struct node *v = node_get(root, "version");
 
 	for (size_t i = 0; v != NULL && i < root->n; i++)
-		if (is_section(root->key[i]->text))
+		if (strcmp(root->key[i]->text, "version") != 0 && is_section(root->key[i]->text))
 			return;
 	if (v != NULL && (v->kind != NODE_TEXT || strcmp(v->text, "1") != 0))
 		diag_add(l->diags, DIAG_ERROR, &v->mark, "value",

@@ -167,7 +167,7 @@ static const struct opt short_run_opts[] = {
     OPT_END,
 };
 
-static const char *const night_sections[] = {"sites", "instruments", NULL};
+static const char *const night_sections[] = {"sites", "instruments", "version", NULL};
 
 static const struct asset_type asset_plain = {.name = "plain",
     .summary = "needs nothing",

@@ -1,0 +1,231 @@
+/* Every option table there is, walked row by row; and the reference made from them. */
+#include "config.h"
+
+#include "tests/tap.h"
+
+#include "conf/conf_opts.h"
+#include "conf/reference.h"
+#include "database/database.h"
+#include "sensor/sensor.h"
+#include "step/asset.h"
+#include "store/store.h"
+
+#include <ctype.h>
+
+static const size_t field_size[OPT_NTYPES] = {
+    [OPT_STRING] = sizeof(char *),
+    [OPT_INT] = sizeof(int64_t),
+    [OPT_SIZE] = sizeof(int64_t),
+    [OPT_DURATION] = sizeof(tm_ms),
+    [OPT_DOUBLE] = sizeof(double),
+    [OPT_BOOL] = sizeof(bool),
+    [OPT_CHOICE] = sizeof(char *),
+    [OPT_PATTERN] = sizeof(char *),
+    [OPT_TEMPLATE] = sizeof(char *),
+    [OPT_KEY] = sizeof(char *),
+    [OPT_PREFIX] = sizeof(char *),
+    [OPT_PATH] = sizeof(char *),
+    [OPT_DATE] = sizeof(char *),
+    [OPT_STRLIST] = sizeof(struct strvec),
+    [OPT_STRMAP] = sizeof(struct strmap),
+    [OPT_SECRET] = sizeof(struct secret_ref),
+    [OPT_STORE] = sizeof(char *),
+    [OPT_DATABASE] = sizeof(char *),
+};
+
+static bool is_text(enum opt_type t)
+{
+	return field_size[t] == sizeof(char *) && t != OPT_INT && t != OPT_SIZE && t != OPT_DURATION &&
+	       t != OPT_DOUBLE;
+}
+
+/* The first thing wrong with a row, or NULL. */
+static const char *row_fault(const struct opt *o, size_t conf_size)
+{
+	static const char name_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+	unsigned char scratch[8192] = {0};
+	struct opt row[] = {*o, OPT_END};
+	struct err err = ERR_INIT;
+	size_t n = o->help != NULL ? strlen(o->help) : 0;
+	const char *fault = NULL;
+
+	if (strlen(o->name) == 0 || o->name[strspn(o->name, name_chars)] != '\0' ||
+	    strcmp(o->name, "type") == 0)
+		return "a name that cannot be written";
+	if (n == 0 || o->help[n - 1] == '.' || isupper((unsigned char)o->help[0]) != 0 ||
+	    strchr(o->help, '\n') != NULL)
+		return "help is one sentence, lower case, no full stop";
+	if ((unsigned)o->type >= OPT_NTYPES)
+		return "an unknown type";
+	if ((o->flags & OPT_IGNORED) == 0 && (o->off > conf_size || field_size[o->type] > conf_size - o->off))
+		return "a field outside of its struct";
+	if ((o->type == OPT_CHOICE) != (o->choices != NULL) && o->type != OPT_STRLIST)
+		return "choices belong to choices and lists";
+	if ((o->flags & OPT_REQUIRED) != 0 && (o->def != NULL || (o->flags & OPT_IGNORED) != 0))
+		return "required, but with a default or ignored";
+	if ((o->flags & OPT_LITERAL_OK) != 0 && o->type != OPT_SECRET)
+		return "OPT_LITERAL_OK belongs to secrets";
+	if ((o->flags & OPT_TEMPLATED) != 0 && !is_text(o->type) && o->type != OPT_STRLIST)
+		return "OPT_TEMPLATED belongs to texts";
+	if (o->def == NULL)
+		return NULL;
+	row[0].off = 0;
+	if (opt_parse_text(&row[0], o->def, scratch, &err) == -1)
+		fault = "a default that does not parse or lies outside of its limits";
+	else if (o->min != NULL && o->max != NULL && strcmp(o->min, o->max) == 0)
+		fault = "limits that allow one value";
+	opt_release(row, scratch);
+	return fault;
+}
+
+static bool limits_parse(const struct opt *o)
+{
+	unsigned char scratch[64] = {0};
+	struct opt row = {.name = o->name, .type = o->type};
+	struct err err = ERR_INIT;
+
+	if (o->type == OPT_STRLIST || o->type == OPT_STRING)
+		row.type = OPT_INT;
+	if (row.type != OPT_INT && row.type != OPT_SIZE && row.type != OPT_DURATION && row.type != OPT_DOUBLE)
+		return (o->min == NULL && o->max == NULL) || o->type == OPT_DATE;
+	return (o->min == NULL || opt_parse_text(&row, o->min, scratch, &err) == 0) &&
+	       (o->max == NULL || opt_parse_text(&row, o->max, scratch, &err) == 0);
+}
+
+static bool overlap(const struct opt *a, const struct opt *b)
+{
+	return (a->flags & OPT_IGNORED) == 0 && (b->flags & OPT_IGNORED) == 0 &&
+	       a->off < b->off + field_size[b->type] && b->off < a->off + field_size[a->type];
+}
+
+static void walk(const char *what, const char *name, const struct opt *opts, size_t conf_size)
+{
+	size_t faults = 0, rows = 0;
+
+	for (const struct opt *o = opts; o != NULL && o->name != NULL; o++, rows++) {
+		const char *fault = row_fault(o, conf_size);
+
+		if (fault == NULL && !limits_parse(o))
+			fault = "limits that do not parse";
+		if (fault != NULL)
+			diag("%s %s: option '%s': %s", what, name, o->name, fault);
+		faults += fault != NULL;
+		for (const struct opt *p = opts; p != o; p++) {
+			if (strcmp(p->name, o->name) != 0 && !overlap(p, o))
+				continue;
+			diag("%s %s: options '%s' and '%s' share name or field", what, name, p->name, o->name);
+			faults++;
+		}
+	}
+	is_int(faults, 0, what);
+	ok(rows == 0 || conf_size > 0, "%s %s has %zu options", what, name, rows);
+}
+
+/* The engine's options and a type's stand in one mapping. */
+static void walk_both(const char *name, const struct opt *engine, const struct opt *opts)
+{
+	size_t doubled = 0;
+
+	for (const struct opt *o = opts; o != NULL && o->name != NULL; o++)
+		doubled += opt_find(engine, o->name) != NULL;
+	is_int(doubled, 0, name);
+}
+
+static void name_is_fine(const char *name, const char *summary)
+{
+	ok(name != NULL && name[0] != '\0' &&
+	        name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0' && summary != NULL &&
+	        summary[0] != '\0' && summary[strlen(summary) - 1] != '.',
+	    "type %s has a name and a summary", name != NULL ? name : "?");
+}
+
+static void test_tables(void)
+{
+	for (size_t i = 0; conf_tables[i].what != NULL; i++)
+		walk("engine options", conf_tables[i].what, conf_tables[i].opts, conf_tables[i].conf_size);
+	for (size_t i = 0; store_types[i] != NULL; i++) {
+		name_is_fine(store_types[i]->name, store_types[i]->summary);
+		walk("store type", store_types[i]->name, store_types[i]->opts, store_types[i]->conf_size);
+	}
+	for (size_t i = 0; db_types[i] != NULL; i++) {
+		name_is_fine(db_types[i]->name, db_types[i]->summary);
+		walk("database type", db_types[i]->name, db_types[i]->opts, db_types[i]->conf_size);
+	}
+	for (size_t i = 0; sensor_types[i] != NULL; i++) {
+		const struct sensor_type *t = sensor_types[i];
+
+		name_is_fine(t->name, t->summary);
+		walk("sensor type", t->name, t->opts, t->conf_size);
+		walk_both(t->name, conf_sensor_opts, t->opts);
+		ok(t->tick != NULL && t->cancel != NULL && (t->start != NULL) == (t->stop != NULL),
+		    "%s has its calls", t->name);
+	}
+	for (size_t i = 0; asset_types[i] != NULL; i++) {
+		const struct asset_type *t = asset_types[i];
+
+		name_is_fine(t->name, t->summary);
+		walk("asset type", t->name, t->opts, t->conf_size);
+		walk("run options of", t->name, t->run_opts, t->run_conf_size);
+		walk_both(t->name, conf_asset_opts, t->opts);
+		for (const struct opt *o = t->run_opts; o != NULL && o->name != NULL; o++)
+			if (o->type == OPT_SECRET)
+				ok(false, "%s takes a secret from a run", t->name);
+	}
+}
+
+#define DISTINCT(table, what)                                                            \
+	do {                                                                             \
+		size_t same = 0, n = 0;                                                  \
+		for (; table[n] != NULL; n++)                                            \
+			for (size_t k = 0; k < n; k++)                                   \
+				same += strcmp(table[n]->name, table[k]->name) == 0;     \
+		ok(n > 0 && same == 0, "%zu " what " types with names of their own", n); \
+	} while (0)
+
+static void test_registries(void)
+{
+	DISTINCT(store_types, "store");
+	DISTINCT(db_types, "database");
+	DISTINCT(sensor_types, "sensor");
+	DISTINCT(asset_types, "asset");
+}
+
+static bool prints(const char *name, const char *words)
+{
+	struct strbuf sb = STRBUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+	int rc = reference_print(name, &sb, &err);
+	bool found = strstr(rc == 0 ? sb.buf : err.text, words) != NULL && !sb.overflowed;
+
+	if (!found)
+		diag("%s", rc == 0 ? sb.buf : err.text);
+	strbuf_release(&sb);
+	return found;
+}
+
+static void test_reference(void)
+{
+	json_t *all = reference_types(), *row = json_array_get(json_object_get(all, "stores"), 0);
+
+	ok(json_array_size(json_object_get(all, "engine")) > 5, "the engine's tables");
+	ok(json_str(row, "name", NULL) != NULL && json_is_array(json_object_get(row, "options")),
+	    "a store type");
+	json_decref(all);
+	ok(prints(NULL, "store     dir"), "the list of types");
+	ok(prints("dir", "store type dir: "), "a type");
+	ok(prints("dir", "\n  path  (path, required)\n"), "its options with their facts");
+	ok(prints("exec", "options of every asset"), "and those of its kind");
+	ok(prints("exec", "  retries  (integer, default 2, 0 to 100)\n      further attempts"),
+	    "with default, limits, help");
+	ok(prints("limits", "max_steps"), "the engine's own");
+	ok(prints("sensors", "run_key"), "a kind");
+	ok(prints("chunked_uploda", "did you mean 'chunked_upload'?"), "a word that is none");
+}
+
+int main(void)
+{
+	tap_run(test_tables);
+	tap_run(test_registries);
+	tap_run(test_reference);
+	return tap_done();
+}
