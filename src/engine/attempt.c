@@ -252,7 +252,8 @@ static int on_message(const struct journal_msg *m, void *arg)
 		    json_pack("{s:s?, s:s?}", "label", m->name, "text", m->text));
 		break;
 	case MSG_EFFECT:
-		if (a->step->run->dry_run || a->events < EVENTS_KEPT / 2)
+		/* What was done stands in the journal and the manifests; what would be done has no other place. */
+		if (a->step->run->dry_run)
 			keep_event(a, "effect", "%s %s", m->name ? m->name : "", m->text ? m->text : "");
 		engine_note(e, "effect", run, a->step->asset,
 		    json_pack(
