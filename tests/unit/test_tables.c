@@ -52,8 +52,9 @@ static const char *row_fault(const struct opt *o, size_t conf_size)
 	if (strlen(o->name) == 0 || o->name[strspn(o->name, name_chars)] != '\0' ||
 	    strcmp(o->name, "type") == 0)
 		return "a name that cannot be written";
-	if (n == 0 || o->help[n - 1] == '.' || isupper((unsigned char)o->help[0]) != 0 ||
-	    strchr(o->help, '\n') != NULL)
+	/* "TCP port" is fine, "The port" is not. */
+	bool capital = n > 1 && isupper((unsigned char)o->help[0]) && !isupper((unsigned char)o->help[1]);
+	if (n == 0 || o->help[n - 1] == '.' || capital || strchr(o->help, '\n') != NULL)
 		return "help is one sentence, lower case, no full stop";
 	if ((unsigned)o->type >= OPT_NTYPES)
 		return "an unknown type";
