@@ -122,6 +122,8 @@ static int enter_analysed(struct cleanup *c, json_t **checked, struct err *err)
 	if (strncmp(result, "failed", 6) == 0 && !c->conf->delete_after_failed_analysis)
 		stop_here(c, xasprintf("the analysis ended in %s", result));
 	c->database = json_str(up, "database", NULL);
+	if (c->database != NULL && c->conf->database != NULL)
+		c->database = c->conf->database;
 	*checked = json_pack("{s:s, s:I}", "result", result, "manifests",
 	    (json_int_t)json_array_size(json_object_get(up, "manifests")));
 	return 0;
@@ -319,8 +321,10 @@ static int run_stages(struct cleanup *c, enum stage first, struct err *err)
 			continue;
 		if (s == STAGE_SHARED && load_manifest(c, err) == -1)
 			return -1;
-		if (stages[s].enter(c, &checked, err) == -1)
+		if (stages[s].enter(c, &checked, err) == -1) {
+			json_decref(checked);
 			return err_wrap(err, "%s", stages[s].name);
+		}
 		if (step_dry_run(c->step))
 			json_decref(checked);
 		else if (evidence_add(&c->evidence, stages[s].name, step_attempt(c->step), checked, err) == -1)

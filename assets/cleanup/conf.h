@@ -5,7 +5,7 @@
 #include "conf/opt.h"
 
 struct cleanup_conf {
-	char *store;
+	char *store, *database; /* database NULL: the one that the analysis recorded */
 	char *database; /* of the results; NULL: they have no rows */
 	struct strmap names;
 	char *unpack_asset, *analysis_asset;

@@ -111,8 +111,8 @@ static void night_make(struct night *n, const char *name, const char *stub, cons
 	n->ledger = upload_ledger(name);
 	n->db = xasprintf("%s/%s.db", test_dir(), name);
 	n->instrument = xasprintf("minime%s", stub + 3);
-	n->options = json_pack("{s:{s:s}, s:{s:s}, s:s}", "rows", "sky", "run_id", "shared",
-	    "raw/Cloud_{site}_{observation_date}.txt", "sole_instrument", "manifest",
+	n->options = json_pack("{s:s, s:{s:s}, s:{s:s}, s:s}", "database", "results", "rows", "sky", "run_id",
+	    "shared", "raw/Cloud_{site}_{observation_date}.txt", "sole_instrument", "manifest",
 	    "manifests/{instrument_name}/{site}/{observation_date}.json");
 	unpack(n, stub);
 	analyse(n);
