@@ -232,3 +232,35 @@ int s3_error_parse(const char *body, size_t n, struct s3_error *out)
 	s3_xml_free(x);
 	return rc;
 }
+
+struct pick {
+	const char *path;
+	struct strbuf *out;
+	struct s3_error *doc;
+};
+
+static int pick_element(void *arg, const char *path, const char *text, size_t n, struct err *err)
+{
+	struct pick *p = arg;
+
+	if (strcmp(path, p->path) != 0)
+		return s3_error_element(p->doc, path, text, n, err);
+	strbuf_reset(p->out);
+	if (strbuf_add(p->out, text, n) == -1)
+		return err_code(err, ERR_BAD_DATA, "xml.limit", "%s: text too long", path);
+	return 0;
+}
+
+int s3_xml_pick(const char *body, size_t n, const char *root, const char *path, struct strbuf *out,
+    struct s3_error *doc, struct err *err)
+{
+	struct pick p = {.path = path, .out = out, .doc = doc};
+	struct s3_xml *x = s3_xml_new(root, true, S3_XML_BODY_MAX, pick_element, &p);
+
+	s3_xml_feed(x, body, n);
+	int rc = s3_xml_finish(x, err);
+	if (rc == 0 && strcmp(s3_xml_root(x), "Error") == 0)
+		rc = -1;
+	s3_xml_free(x);
+	return rc;
+}

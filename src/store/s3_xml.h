@@ -45,5 +45,8 @@ struct s3_error {
 int s3_error_element(void *arg, const char *path, const char *text, size_t n, struct err *err);
 /* A whole body at once; 0 when it is an error document with a code. */
 int s3_error_parse(const char *body, size_t n, struct s3_error *out);
+/* The text of one element of a small answer; an <Error> document goes to doc (-1, err left alone). */
+int s3_xml_pick(const char *body, size_t n, const char *root, const char *path, struct strbuf *out,
+    struct s3_error *doc, struct err *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/strbuf.h"
 #include "base/strvec.h"
 #include "store/dir.h"
+#include "store/s3.h"
 #include "store/sync.h"
 
 #include <event2/event.h>
@@ -654,16 +655,56 @@ static void test_location(void)
 	store_op_cancel(NULL);
 }
 
-int main(void)
+static struct secret_ref literal(const char *env)
 {
-	char *root = fs_join(test_dir(), "store");
-	struct store_dir_conf dir = {.path = root, .create = true};
+	return (struct secret_ref){.source = SECRET_ENV, .name = (char *)env};
+}
+
+static void open_s3(const char *bucket)
+{
+	static struct s3_conf conf;
 	struct err err = ERR_INIT;
 
-	base = event_base_new();
-	st = store_open(store_type_find("dir"), "data", &dir, base, &err);
+	conf = (struct s3_conf){.bucket = (char *)bucket,
+	    .endpoint = getenv("S3_TEST_ENDPOINT"),
+	    .region = (char *)"us-east-1",
+	    .ca_file = getenv("S3_TEST_CA"),
+	    .access_key = literal("S3_TEST_ACCESS_KEY"),
+	    .secret_key = literal("S3_TEST_SECRET_KEY"),
+	    .attempts = 5,
+	    .connect_timeout = 10000,
+	    .timeout = 60000,
+	    /* Low enough that the larger objects of the suite go up in parts. */
+	    .multipart_threshold = 6 << 20,
+	    .part_size = 5 << 20};
+	flat_keys = true;
+	st = store_open(store_type_find("s3"), "data", &conf, base, &err);
 	if (st == NULL)
 		tap_bail("%s", err.text);
+}
+
+static void open_dir(const char *root)
+{
+	static struct store_dir_conf conf;
+	struct err err = ERR_INIT;
+
+	conf = (struct store_dir_conf){.path = (char *)root, .create = true};
+	st = store_open(store_type_find("dir"), "data", &conf, base, &err);
+	if (st == NULL)
+		tap_bail("%s", err.text);
+}
+
+/* test_store                 a fresh folder
+ * test_store s3 BUCKET       the bucket at S3_TEST_ENDPOINT, which must exist and be empty */
+int main(int argc, char **argv)
+{
+	char *root = fs_join(test_dir(), "store");
+
+	base = event_base_new();
+	if (argc > 2 && strcmp(argv[1], "s3") == 0)
+		open_s3(argv[2]);
+	else
+		open_dir(root);
 	tap_run(test_location);
 	tap_run(test_roundtrip);
 	tap_run(test_files);

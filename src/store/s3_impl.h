@@ -1,0 +1,134 @@
+/* s3_impl.h: what the files of the s3 store share.  Private to the s3 store. */
+#ifndef STORE_S3_IMPL_H
+#define STORE_S3_IMPL_H
+
+#include "store/credentials.h"
+#include "store/http.h"
+#include "store/op.h"
+#include "store/s3.h"
+#include "store/s3_retry.h"
+#include "store/s3_xml.h"
+#include "store/sigv4.h"
+
+/* Whether a conditional request can be trusted to this server; found out once. */
+enum s3_probe { S3_UNKNOWN, S3_YES, S3_NO };
+
+struct s3 {
+	struct store store;
+	struct op_list ops;
+	const struct s3_conf *conf;
+	struct http *http;
+	struct credentials *credentials;
+	char *scheme, *authority; /* "https", "s3.example.org:8443" */
+	char *region;
+	bool path_style, custom_endpoint;
+	tm_ms skew; /* server's clock minus ours, once it was found too large */
+	struct s3_budget budget;
+	enum s3_probe delete_if_match;
+	bool swept;
+	char *location;
+};
+
+struct s3 *s3_of(struct store *);
+
+/*
+ * One API call: signed, sent, tried again as s3_retry.h says, corrected once each for region, clock and stale
+ * credentials.  Exactly one on_done from the loop unless cancelled.
+ */
+struct s3_call;
+
+struct s3_call_options {
+	const char *verb; /* for people: "get" */
+	const char *method; /* static text */
+	const char *key; /* NULL: the bucket */
+	const struct sigv4_pair *query;
+	size_t nquery;
+	const struct sigv4_pair *header; /* besides the signer's own */
+	size_t nheader;
+	/* Body as in http.h; payload: its sha256, NULL when it is empty. */
+	const void *body;
+	int body_fd;
+	int64_t body_offset, body_size;
+	const char *payload;
+	bool slow; /* the server may think for minutes before it answers */
+	bool streaming; /* no limit on the whole time */
+	size_t max_body;
+	/* Everything above is lent until the call ends.  prepare (may be NULL) may change it before each attempt. */
+	void (*prepare)(struct s3_call_options *, void *arg);
+	/* Only for 2xx answers; errors are collected. */
+	enum http_body (*on_head)(const struct http_response *, void *arg);
+	int (*on_body)(const void *p, size_t n, void *arg); /* -1: enough */
+	/*
+	 * A 2xx answer has ended: does it make sense?  -1 with err (TRANSIENT: try again), or with an <Error> document in
+	 * doc, which counts as a 500.  May be NULL.
+	 */
+	int (*check)(const struct http_response *, struct s3_error *doc, struct err *err, void *arg);
+	void (*on_done)(const struct http_response *, const struct err *err, void *arg);
+	void *arg;
+};
+
+struct s3_call *s3_call_start(struct s3 *, const struct s3_call_options *);
+void s3_call_cancel(struct s3_call *); /* NULL is fine */
+void s3_call_pause(struct s3_call *, bool paused);
+
+/* ETag of an answer, bare, into out; "" when there is none. */
+void s3_etag(const char *quoted, char out[STORE_ETAG_MAX]);
+/* An answer's headers as an object; everything lent from the response and from etag. */
+struct s3_object {
+	char etag[STORE_ETAG_MAX];
+	struct store_object obj;
+};
+void s3_object_fill(struct s3_object *, const char *key, const struct http_response *);
+
+struct store_op *s3_list(
+    struct store *, const char *prefix, const char *start_after, size_t max, store_list_cb *, void *arg);
+struct store_op *s3_head(struct store *, const char *key, store_info_cb *, void *arg);
+struct store_op *s3_get(struct store *, const char *key, const char *if_match, int64_t offset,
+    const struct store_get_cbs *, void *arg);
+struct store_op *s3_put(struct store *, const char *key, const void *p, size_t n, const struct store_put_opts *,
+    store_info_cb *, void *arg);
+struct store_op *s3_put_file(struct store *, const char *key, int fd, int64_t size,
+    const struct store_put_opts *, store_info_cb *, void *arg);
+struct store_op *s3_copy(
+    struct store *, const char *from, const char *if_match, const char *to, store_info_cb *, void *arg);
+struct store_op *s3_delete(struct store *, const char *key, const char *if_match, store_done_cb *, void *arg);
+struct store_op *s3_barrier(struct store *, store_done_cb *, void *arg);
+
+/* op_pause plus the transfer under it. */
+void s3_get_pause(struct op *, bool paused);
+
+/*
+ * A file or object sent in parts, several at once.  Everything is aborted when one fails or the upload is cancelled.
+ * While it runs, a small object ".orch/uploads/..." marks it as ours, so that s3_sweep of a later process can abort
+ * what a crash left behind.
+ */
+struct s3_part {
+	int64_t offset, size;
+	unsigned char md5[16];
+	char sha256[SHA256_HEX]; /* of the bytes; unused for parts of another object */
+	char etag[STORE_ETAG_MAX]; /* as the server answered */
+};
+struct s3_upload;
+struct s3_upload_options {
+	const char *key, *content_type, *sha256; /* content_type and sha256 may be NULL */
+	/* From memory, a file, or (copy_source "/bucket/key", encoded) another object pinned to copy_etag. */
+	const void *body;
+	int fd;
+	const char *copy_source, *copy_etag;
+	struct s3_part *part;
+	size_t nparts;
+	void (*on_done)(const struct err *err, void *arg);
+	void *arg;
+	struct s3_upload **handle; /* where the caller keeps it; NULLed when it is gone */
+};
+/* Everything given is lent until on_done or s3_upload_cancel. */
+void s3_upload_start(struct s3 *, const struct s3_upload_options *);
+void s3_upload_cancel(struct s3_upload *); /* aborted in the background; NULL is fine */
+/* The parts of this many bytes, of the configured size or larger to stay within 10,000; free() it. */
+struct s3_part *s3_parts_plan(const struct s3 *, int64_t size, size_t *n);
+
+#define S3_MARKS ".orch/uploads/"
+/* In the background: abort marked uploads that are older than a day. */
+void s3_sweep(struct s3 *);
+
+#endif
