@@ -5,8 +5,8 @@
 #include "conf/opt.h"
 
 struct cleanup_conf {
-	char *store, *database; /* database NULL: the one that the analysis recorded */
-	char *database; /* of the results; NULL: they have no rows */
+	char *store;
+	char *database; /* of the results; NULL: the one that the analysis has recorded */
 	struct strmap names;
 	char *unpack_asset, *analysis_asset;
 	char *prefix; /* template: nothing outside is ever deleted */
