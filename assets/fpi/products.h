@@ -7,6 +7,7 @@
 #ifndef FPI_PRODUCTS_H
 #define FPI_PRODUCTS_H
 
+#include "assets/fpi/provenance.h"
 #include "assets/fpi/result.h"
 #include "base/err.h"
 #include "base/strbuf.h"
@@ -24,11 +25,6 @@ struct fpi_products {
 	struct fpi_product *v;
 	size_t n;
 	struct strvec failed; /* what could not be made and why: pictures must not fail a night */
-};
-
-/* What the files say about their making; all lent. */
-struct fpi_provenance {
-	const char *software, *run_id, *run_uid;
 };
 
 /* "minime13_uao_20260417_xr"; out has room for 128. */
