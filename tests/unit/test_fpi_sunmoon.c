@@ -14,8 +14,8 @@ static json_t *vectors(const char *list)
 	struct strbuf sb = STRBUF_INIT(1 << 20);
 
 	if (all == NULL) {
-		if (fs_read(test_src("tests/data/fpi/sun-moon.json"), &sb, NULL) == 0)
-			all = json_parse(sb.buf, sb.len, "sun-moon.json", NULL);
+		if (fs_read(test_src("tests/data/fpi/unit-vectors.json"), &sb, NULL) == 0)
+			all = json_parse(sb.buf, sb.len, "unit-vectors.json", NULL);
 		strbuf_release(&sb);
 	}
 	if (list == NULL) {
