@@ -172,7 +172,6 @@ void conf_graph_make(struct loader *l)
 void conf_jobs_resolve(struct loader *l)
 {
 	struct conf *c = l->conf;
-	size_t errors = l->diags->errors;
 	bool *used = xcalloc(c->nassets + 1, 1);
 
 	for (size_t i = 0; i < c->njobs; i++) {
@@ -187,9 +186,9 @@ void conf_jobs_resolve(struct loader *l)
 		for (size_t k = 0; k < j->nasset; k++)
 			used[j->asset[k]->index] = true;
 	}
-	/* Once a job is wrong, what no job selects says nothing. */
-	for (size_t i = 0; i < c->nassets && l->diags->errors == errors; i++)
-		if (!used[i])
+	/* Beside errors this would say nothing.  A partition of its own tells that an asset is meant so. */
+	for (size_t i = 0; i < c->nassets && l->diags->errors == 0; i++)
+		if (!used[i] && c->assets[i].partition == NULL)
 			diag_add(l->diags, DIAG_WARNING, &l->asset_decl[i]->key->mark, "graph",
 			    "asset '%s' is in no job; it can only be materialized by hand", c->assets[i].name);
 	free(used);

@@ -408,10 +408,11 @@ static void test_long_name(void)
 
 static void test_warnings(void)
 {
-	static const char orch[] = PLACES "web: {listen: '0.0.0.0:8080'}\n"
-	                                  "include: 'conf.d/*.yaml'\n"
-	                                  "assets: {a: {type: plain}, lone: {type: plain}}\n"
-	                                  "jobs: {j: {assets: a}}\n";
+	static const char orch[] =
+	    PLACES "web: {listen: '0.0.0.0:8080'}\n"
+	           "include: 'conf.d/*.yaml'\n"
+	           "assets: {a: {type: plain}, lone: {type: plain}, by_hand: {type: plain, partition: x}}\n"
+	           "jobs: {j: {assets: a}}\n";
 	struct diags ds = DIAGS_INIT;
 
 	new_dir();
@@ -423,6 +424,7 @@ static void test_warnings(void)
 	ok(strstr(text, "'conf.d/*.yaml' matches no file") != NULL, "a pattern without files is told");
 	ok(strstr(text, "asset 'lone' is in no job") != NULL && strstr(text, "asset 'a' is in no job") == NULL,
 	    "an asset without a job is told");
+	ok(strstr(text, "by_hand") == NULL, "unless it has a partition for runs without one");
 	free(text);
 	conf_unref(c);
 	diags_release(&ds);
