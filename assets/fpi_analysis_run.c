@@ -22,7 +22,7 @@ struct tally {
 	int64_t total, successful, errors, warnings;
 	json_t *lines; /* one object per instrument and tag */
 	json_t *manifests; /* {"key", "sha256"} */
-	char first_error[512];
+	char *first_error; /* NULL: none */
 };
 
 struct work {
@@ -112,9 +112,8 @@ static void note_error(struct work *w, const struct fpi_setup *setup, const char
 	json_object_set_new(
 	    line, "error", json_pack("{s:s, s:o}", "code", why->code, "text", json_text_new(why->text)));
 	json_array_append_new(w->tally.lines, line);
-	if (w->tally.first_error[0] == '\0')
-		snprintf(w->tally.first_error, sizeof(w->tally.first_error), "%s %s: %s",
-		    setup->instrument.name, tag, why->text);
+	if (w->tally.first_error == NULL)
+		w->tally.first_error = xasprintf("%s %s: %s", setup->instrument.name, tag, why->text);
 	step_warn(w->step, fpi_error_label(why), "%s %s on %s: %s: %s", setup->instrument.name, tag,
 	    w->run->observation_date, why->code, why->text);
 }
@@ -253,7 +252,8 @@ static int conclude(struct work *w, struct err *err)
 	free(result);
 	if (failed && (w->conf->fail_on_all_errors || w->run->fail_on_all_errors))
 		return err_code(err, ERR_BAD_DATA, "failed_all_processing",
-		    "no line could be analysed (%" PRId64 " errors): %s", t->errors, t->first_error);
+		    "no line could be analysed (%" PRId64 " errors): %s", t->errors,
+		    t->first_error ? t->first_error : "");
 	if (t->total == 0)
 		return err_code(err, ERR_BAD_DATA, FPI_E_NO_LASER_IMAGES,
 		    "no images of any instrument at %s on %s: is the night unpacked, and the date right?",
@@ -278,6 +278,7 @@ int asset_fpi_analysis_run(struct step *step, const void *conf, const void *run_
 	if (rc == 0)
 		rc = conclude(&w, err);
 	strvec_release(&names);
+	free(w.tally.first_error);
 	fpi_table_free(w.table);
 	json_decref(w.tally.lines);
 	json_decref(w.tally.manifests);
