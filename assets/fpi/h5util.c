@@ -130,29 +130,12 @@ int h5_attr_double(hid_t where, const char *name, double v)
 	return write_attr(where, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, H5Screate(H5S_SCALAR), &v);
 }
 
-int h5_attr_doubles(hid_t where, const char *name, const double *v, size_t n)
-{
-	hsize_t dims[1] = {n};
-
-	return write_attr(where, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, H5Screate_simple(1, dims, NULL), v);
-}
-
 int h5_attr_int(hid_t where, const char *name, int64_t v)
 {
 	return write_attr(where, name, H5T_STD_I64LE, H5T_NATIVE_INT64, H5Screate(H5S_SCALAR), &v);
 }
 
 int h5_attr_string(hid_t where, const char *name, const char *v)
-{
-	hid_t type = string_type(MAX(strlen(v), 1));
-	int r = type < 0 ? -1 : write_attr(where, name, type, type, H5Screate(H5S_SCALAR), v);
-
-	if (type >= 0)
-		H5Tclose(type);
-	return r;
-}
-
-int h5_attr_vstring(hid_t where, const char *name, const char *v)
 {
 	hid_t type = H5Tcopy(H5T_C_S1);
 	int r = -1;

@@ -20,9 +20,7 @@ hid_t h5_group(hid_t where, const char *name); /* close with H5Gclose */
 int h5_strings(hid_t where, const char *name, size_t n, size_t width, const char *values);
 
 int h5_attr_double(hid_t where, const char *name, double v);
-int h5_attr_doubles(hid_t where, const char *name, const double *v, size_t n);
 int h5_attr_int(hid_t where, const char *name, int64_t v);
-int h5_attr_string(hid_t where, const char *name, const char *v); /* fixed length */
-int h5_attr_vstring(hid_t where, const char *name, const char *v); /* variable length */
+int h5_attr_string(hid_t where, const char *name, const char *v); /* variable length, UTF-8 */
 
 #endif

@@ -131,9 +131,9 @@ static int write_dataset(hid_t file, const struct image_header *f, const int64_t
 		return -1;
 	clock_text(f->local_us, when);
 	r = h5_attr_double(d, "ExposureTime", f->exposure_s) | h5_attr_double(d, "azAngle", f->az) |
-	    h5_attr_double(d, "zeAngle", f->ze) | h5_attr_vstring(d, "LocalTime", when) |
-	    h5_attr_int(d, "CCDTemperature", f->ccd_temp_C) | h5_attr_vstring(d, "SiteName", f->site) |
-	    h5_attr_vstring(d, "Instrument", f->instrument) | h5_attr_double(d, "SiteLatitude", f->lat_deg) |
+	    h5_attr_double(d, "zeAngle", f->ze) | h5_attr_string(d, "LocalTime", when) |
+	    h5_attr_int(d, "CCDTemperature", f->ccd_temp_C) | h5_attr_string(d, "SiteName", f->site) |
+	    h5_attr_string(d, "Instrument", f->instrument) | h5_attr_double(d, "SiteLatitude", f->lat_deg) |
 	    h5_attr_double(d, "SiteLongitude", f->lon_deg) | h5_attr_int(d, "XBinning", f->binning) |
 	    h5_attr_int(d, "YBinning", f->binning) | h5_attr_double(d, "AmbientTemperature (C)", f->ambient_C) |
 	    h5_attr_double(d, "OutsideTemperature (C)", f->outside_C) |
