@@ -36,6 +36,8 @@ void fpi_pixels_release(struct fpi_pixels *);
 
 /* The parts, one per file format. */
 int fpi_img_decode(const uint8_t *p, size_t n, struct fpi_image *out, struct err *err);
+/* The structure of an HDF5 file, before the library may see it. */
+int fpi_hdf5_check(const uint8_t *p, size_t n, struct err *err);
 int fpi_hdf5_decode(const uint8_t *p, size_t n, bool header_binning, struct fpi_image *out, struct err *err);
 
 /* For decoders: allocate u16 pixels after checking the dimensions; refuse header values no instrument has. */

@@ -1,9 +1,8 @@
 /*
  * image_hdf5.c: the HDF5 format: a two-dimensional data set "image" with everything else in its attributes.
  *
- * libhdf5 reads it from memory, never from disk.  Before it sees the file the superblock is checked; before pixels are
- * fetched, that they lie in this very file, whole, unfiltered and as many as the dimensions say, so nothing larger than
- * the file is ever allocated and no other file is opened through a link.
+ * libhdf5 reads it from memory, never from disk, and only after fpi_hdf5_check has found its structure sound: one
+ * contiguous image inside this very file, so nothing larger than the file is allocated and no other file is opened.
  */
 #include "config.h"
 
@@ -17,42 +16,7 @@
 /* The library keeps global state and serialises its calls anyway; not every build of it does so safely. */
 static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
 
-enum { USERBLOCK_MAX = 1 << 16, BINNING = 2 };
-
-static uint64_t le_u64(const uint8_t *p)
-{
-	uint64_t v = 0;
-
-	for (int i = 7; i >= 0; i--)
-		v = v << 8 | p[i];
-	return v;
-}
-
-/* Where the end-of-file address stands in the superblock, by its version. */
-static const struct {
-	int sizes, eof;
-} superblock[] = {{13, 40}, {13, 44}, {9, 28}, {9, 28}};
-
-static int check_superblock(const uint8_t *p, size_t n, struct err *err)
-{
-	static const uint8_t magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-	size_t at = 0;
-	uint64_t eof;
-
-	while (at + 64 <= n && at <= USERBLOCK_MAX && memcmp(p + at, magic, sizeof(magic)) != 0)
-		at = at == 0 ? 512 : at * 2;
-	if (at + 64 > n || at > USERBLOCK_MAX)
-		return fpi_image_bad(err, "no HDF5 signature in %zu bytes", n);
-	if (p[at + 8] >= NITEMS(superblock))
-		return fpi_image_bad(err, "HDF5 superblock version %d", p[at + 8]);
-	if (p[at + (size_t)superblock[p[at + 8]].sizes] != 8 ||
-	    p[at + (size_t)superblock[p[at + 8]].sizes + 1] != 8)
-		return fpi_image_bad(err, "HDF5 with addresses that are not of 8 bytes");
-	eof = le_u64(p + at + superblock[p[at + 8]].eof);
-	if (eof > n)
-		return fpi_image_bad(err, "truncated: %zu bytes of %llu", n, (unsigned long long)eof);
-	return 0;
-}
+enum { BINNING = 2 };
 
 /* The file in memory. */
 static hid_t open_image(const uint8_t *p, size_t n)
@@ -92,7 +56,7 @@ static int read_number(hid_t set, const char *name, double *out, struct err *err
 	return rc;
 }
 
-/* A string attribute, of fixed or variable length, cut at size - 1. */
+/* A string attribute of fixed or variable length, shorter than size. */
 static int read_text(hid_t set, const char *name, char *out, size_t size, struct err *err)
 {
 	hid_t attr = H5Aexists(set, name) > 0 ? H5Aopen(set, name, H5P_DEFAULT) : -1, type, space;
@@ -108,9 +72,9 @@ static int read_text(hid_t set, const char *name, char *out, size_t size, struct
 		fpi_image_bad(err, "attribute %s is not one text", name);
 	} else if (H5Tis_variable_str(type) > 0) {
 		if (H5Aread(attr, type, &text) >= 0 && text != NULL) {
+			rc = strlen(text) < size ? 0 : -1;
 			snprintf(out, size, "%s", text);
 			H5Dvlen_reclaim(type, space, H5P_DEFAULT, &text);
-			rc = 0;
 		}
 	} else if (H5Tget_size(type) < size && H5Aread(attr, type, out) >= 0) {
 		out[H5Tget_size(type)] = '\0';
@@ -162,25 +126,6 @@ static int read_header(hid_t set, bool header_binning, struct fpi_frame *f, stru
 	return 0;
 }
 
-/* Pixels must stand in this file as plain numbers, all of them. */
-static int check_layout(hid_t set, size_t n, size_t pixels, size_t size, struct err *err)
-{
-	hid_t plist = H5Dget_create_plist(set);
-	H5D_layout_t layout = H5Pget_layout(plist);
-	int filters = H5Pget_nfilters(plist), outside = H5Pget_external_count(plist);
-	hsize_t stored = H5Dget_storage_size(set);
-
-	H5Pclose(plist);
-	if (filters != 0 || outside != 0 ||
-	    (layout != H5D_CONTIGUOUS && layout != H5D_COMPACT && layout != H5D_CHUNKED))
-		return fpi_image_bad(
-		    err, "image is stored filtered or in another file; plain storage is expected");
-	if (stored < pixels * size || stored > n)
-		return fpi_image_bad(
-		    err, "image has %llu bytes of %zu", (unsigned long long)stored, pixels * size);
-	return 0;
-}
-
 static int read_shape(hid_t set, struct fpi_pixels *px, struct err *err)
 {
 	hid_t space = H5Dget_space(set);
@@ -197,7 +142,7 @@ static int read_shape(hid_t set, struct fpi_pixels *px, struct err *err)
 }
 
 /* Pixels in the widest type of their class; *is_float tells which.  The caller frees. */
-static void *read_wide(hid_t set, size_t n, size_t pixels, bool *is_float, struct err *err)
+static void *read_wide(hid_t set, size_t pixels, bool *is_float, struct err *err)
 {
 	hid_t type = H5Dget_type(set);
 	H5T_class_t class = H5Tget_class(type);
@@ -209,8 +154,6 @@ static void *read_wide(hid_t set, size_t n, size_t pixels, bool *is_float, struc
 		fpi_image_bad(err, "image pixels are not numbers of at most 8 bytes");
 		return NULL;
 	}
-	if (check_layout(set, n, pixels, size, err) == -1)
-		return NULL;
 	*is_float = class == H5T_FLOAT;
 	wide = malloc(pixels * 8);
 	if (wide == NULL)
@@ -242,7 +185,7 @@ static void *read_set(
 	if (set < 0)
 		fpi_image_bad(err, "no data set 'image'");
 	else if (read_header(set, header_binning, &out->frame, err) == 0 && read_shape(set, &out->px, err) == 0)
-		wide = read_wide(set, n, (size_t)out->px.width * (size_t)out->px.height, is_float, err);
+		wide = read_wide(set, (size_t)out->px.width * (size_t)out->px.height, is_float, err);
 	if (set >= 0)
 		H5Dclose(set);
 	H5Fclose(file);
@@ -261,26 +204,45 @@ static bool narrow_int(const int64_t *v, size_t n, uint16_t *out)
 	return high <= UINT16_MAX;
 }
 
+/* The first pixel that no camera gives, or n. */
+static size_t find_wild(const double *v, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && fabs(v[i]) < 1e12)
+		i++;
+	return i;
+}
+
+static void ints_to_doubles(void *wide, size_t n)
+{
+	double *f = wide;
+
+	for (size_t i = 0; i < n; i++) {
+		int64_t v;
+
+		memcpy(&v, &f[i], sizeof(v));
+		f[i] = (double)v;
+	}
+}
+
+/* Keeps wide or frees it. */
 static int take_pixels(void *wide, bool is_float, struct fpi_pixels *px, struct err *err)
 {
-	size_t n = (size_t)px->width * (size_t)px->height;
+	size_t n = (size_t)px->width * (size_t)px->height, wild;
 	double *f = wide;
 
 	if (!is_float && narrow_int(wide, n, px->u16)) {
 		free(wide);
 		return 0;
 	}
-	for (size_t i = 0; i < n; i++) {
-		int64_t v;
-
-		if (!is_float) {
-			memcpy(&v, &f[i], sizeof(v));
-			f[i] = (double)v;
-		}
-		if (!(fabs(f[i]) < 1e12)) {
-			free(wide);
-			return fpi_image_bad(err, "pixel %zu is %g", i, f[i]);
-		}
+	if (!is_float)
+		ints_to_doubles(wide, n);
+	wild = find_wild(f, n);
+	if (wild < n) {
+		fpi_image_bad(err, "pixel %zu is %g", wild, f[wild]);
+		free(wide);
+		return -1;
 	}
 	free(px->u16);
 	px->u16 = NULL;
@@ -293,7 +255,7 @@ int fpi_hdf5_decode(const uint8_t *p, size_t n, bool header_binning, struct fpi_
 	bool is_float = false;
 	void *wide;
 
-	if (check_superblock(p, n, err) == -1)
+	if (fpi_hdf5_check(p, n, err) == -1)
 		return -1;
 	pthread_mutex_lock(&library);
 	H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
