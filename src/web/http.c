@@ -1,0 +1,522 @@
+#include "config.h"
+
+#include "web/http.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "web/http_parse.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#define ACCEPT_PAUSE_S    1
+#define STREAM_BEHIND_MAX (256 << 10) /* unread bytes of a stream before its client counts as gone */
+
+enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_HANDLED, PHASE_STREAM, PHASE_LAST };
+
+struct peer;
+
+struct http_request { /* and its connection: one request at a time */
+	LIST_ENTRY(http_request) link;
+	struct http_server *server;
+	struct bufferevent *bev;
+	struct event *timer;
+	struct peer *peer;
+	enum phase phase;
+	struct http_head head;
+	bool has_head;
+	void (*on_gone)(void *);
+	void *gone_arg;
+};
+
+struct peer { /* connections by address */
+	LIST_ENTRY(peer) link;
+	struct in6_addr addr;
+	int64_t n;
+};
+
+struct http_server {
+	struct event_base *base;
+	struct evconnlistener *listener;
+	struct event *resume;
+	http_handler *handler;
+	void *arg;
+	char *own_host;
+	struct strvec hosts;
+	int64_t max_connections, max_per_peer;
+	LIST_HEAD(, http_request) connections;
+	LIST_HEAD(, peer) peers;
+	struct http_server_stats stats;
+};
+
+static const struct {
+	int status;
+	const char *text;
+} status_text[] = {
+    {200, "OK"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {421, "Misdirected Request"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {505, "HTTP Version Not Supported"},
+};
+
+static const char *reason(int status)
+{
+	for (size_t i = 0; i < NITEMS(status_text); i++)
+		if (status_text[i].status == status)
+			return status_text[i].text;
+	return "Status";
+}
+
+/* ---- connections ---- */
+
+static void connection_free(struct http_request *c)
+{
+	if (c->on_gone != NULL)
+		c->on_gone(c->gone_arg);
+	if (c->has_head)
+		http_head_release(&c->head);
+	if (--c->peer->n == 0) {
+		LIST_REMOVE(c->peer, link);
+		free(c->peer);
+	}
+	LIST_REMOVE(c, link);
+	c->server->stats.connections--;
+	bufferevent_free(c->bev);
+	event_free(c->timer);
+	free(c);
+}
+
+static void arm(struct http_request *c, tm_ms ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	event_add(c->timer, &tv);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	connection_free(arg);
+}
+
+static void on_gone(struct bufferevent *bev, short what, void *arg)
+{
+	connection_free(arg);
+}
+
+static void next_request(struct http_request *c);
+
+static void on_written(struct bufferevent *bev, void *arg)
+{
+	struct http_request *c = arg;
+
+	if (c->phase == PHASE_LAST)
+		connection_free(c);
+	else if (c->phase == PHASE_IDLE)
+		next_request(c);
+}
+
+/* ---- answers ---- */
+
+static const char security_headers[] = "X-Content-Type-Options: nosniff\r\n"
+                                       "X-Frame-Options: DENY\r\n"
+                                       "Referrer-Policy: no-referrer\r\n"
+                                       "Cross-Origin-Resource-Policy: same-origin\r\n"
+                                       "Cross-Origin-Opener-Policy: same-origin\r\n";
+
+static const char policy[] =
+    "Content-Security-Policy: default-src 'none'; style-src 'self'%s; img-src 'self'; script-src 'self';"
+    " connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\n";
+
+static void add_date(struct evbuffer *out)
+{
+	char date[64];
+
+	if (evutil_date_rfc1123(date, sizeof(date), NULL) > 0)
+		evbuffer_add_printf(out, "Date: %s\r\n", date);
+}
+
+static void add_common(struct evbuffer *out, int status, const char *content_type, bool inline_style)
+{
+	evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\n", status, reason(status));
+	add_date(out);
+	if (content_type != NULL)
+		evbuffer_add_printf(out, "Content-Type: %s\r\n", content_type);
+	evbuffer_add(out, security_headers, sizeof(security_headers) - 1);
+	evbuffer_add_printf(out, policy, inline_style ? " 'unsafe-inline'" : "");
+}
+
+/* The answer is in the buffer: wait for the next request, or close behind it. */
+static void finish(struct http_request *c, bool keep)
+{
+	c->on_gone = NULL;
+	if (c->has_head)
+		http_head_release(&c->head);
+	c->has_head = false;
+	c->phase = keep ? PHASE_IDLE : PHASE_LAST;
+	arm(c, HTTP_STALL_MS);
+	if (!keep)
+		bufferevent_disable(c->bev, EV_READ);
+	/* A write event follows in any case; the next pipelined request is looked at there. */
+}
+
+static bool etag_matches(const char *field, const char *etag)
+{
+	size_t n = strlen(etag);
+
+	for (const char *p = field; p != NULL && (p = strstr(p, etag)) != NULL; p += n)
+		if (p > field && p[-1] == '"' && p[n] == '"')
+			return true;
+	return false;
+}
+
+void http_reply(struct http_request *c, const struct http_answer *a)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+	bool keep = c->has_head && c->head.keep_alive && a->status < 500 && a->status != 400;
+	int status = a->status;
+
+	if (status == 200 && a->etag != NULL && c->has_head &&
+	    etag_matches(http_head_field(&c->head, "if-none-match"), a->etag))
+		status = 304;
+	c->server->stats.requests++;
+	c->server->stats.by_class[MIN(status / 100, 5)]++;
+	add_common(out, status, a->content_type, a->inline_style);
+	evbuffer_add_printf(out, "Cache-Control: %s\r\n", a->immutable ? "public, max-age=3600" : "no-store");
+	if (a->etag != NULL)
+		evbuffer_add_printf(out, "ETag: \"%s\"\r\n", a->etag);
+	if (a->location != NULL)
+		evbuffer_add_printf(out, "Location: %s\r\n", a->location);
+	if (status == 405)
+		evbuffer_add_printf(out, "Allow: GET, HEAD\r\n");
+	if (status != 304)
+		evbuffer_add_printf(out, "Content-Length: %zu\r\n", a->n);
+	evbuffer_add_printf(out, "Connection: %s\r\n\r\n", keep ? "keep-alive" : "close");
+	if (status != 304 && !(c->has_head && c->head.head))
+		evbuffer_add(out, a->body, a->n);
+	finish(c, keep);
+}
+
+void http_reply_error(struct http_request *c, int status, const char *text)
+{
+	struct strbuf body = STRBUF_INIT(4096);
+	struct http_answer a = {.status = status, .content_type = "text/plain; charset=utf-8"};
+
+	strbuf_addf(&body, "%d %s: %s\n", status, reason(status), text);
+	a.body = body.buf;
+	a.n = body.len;
+	http_reply(c, &a);
+	strbuf_release(&body);
+}
+
+void http_stream_begin(struct http_request *c, const char *content_type)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	c->server->stats.requests++;
+	c->server->stats.by_class[2]++;
+	add_common(out, 200, content_type, false);
+	evbuffer_add_printf(out, "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
+	c->phase = PHASE_STREAM;
+	event_del(c->timer);
+}
+
+int http_stream_send(struct http_request *c, const void *p, size_t n)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	if (evbuffer_get_length(out) + n > STREAM_BEHIND_MAX) {
+		c->on_gone = NULL;
+		connection_free(c);
+		return -1;
+	}
+	evbuffer_add(out, p, n);
+	return 0;
+}
+
+void http_stream_end(struct http_request *c)
+{
+	finish(c, false);
+	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
+		connection_free(c);
+}
+
+void http_on_gone(struct http_request *c, void (*fn)(void *arg), void *arg)
+{
+	c->on_gone = fn;
+	c->gone_arg = arg;
+}
+
+/* ---- requests ---- */
+
+static void handle(struct http_request *c, const char *head, size_t n)
+{
+	struct http_server *s = c->server;
+	const char *host, *authority;
+
+	http_head_parse(&c->head, head, n);
+	c->has_head = true;
+	c->phase = PHASE_HANDLED;
+	event_del(c->timer);
+	host = http_head_field(&c->head, "host");
+	authority = http_head_field(&c->head, ":authority");
+	if (c->head.status == 0 &&
+	    (!http_host_allowed(host, s->own_host, &s->hosts) ||
+	        (authority != NULL && !http_host_allowed(authority, s->own_host, &s->hosts)))) {
+		c->head.status = 421;
+		c->head.why = "this host name is not served here; see web.hosts";
+	}
+	if (c->head.status != 0) {
+		c->head.keep_alive = false;
+		http_reply_error(c, c->head.status, c->head.why);
+		return;
+	}
+	s->handler(c, s->arg);
+}
+
+static void too_large(struct http_request *c)
+{
+	c->phase = PHASE_HANDLED;
+	http_reply_error(c, 431, "the request is larger than 8 KiB");
+}
+
+/* If a whole head has arrived: handle it.  Otherwise wait, but not for ever. */
+static void next_request(struct http_request *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	struct evbuffer_ptr end;
+	size_t have = evbuffer_get_length(in), n;
+	char head[HTTP_HEAD_MAX];
+
+	if (c->phase != PHASE_IDLE && c->phase != PHASE_HEAD)
+		return;
+	if (have == 0) {
+		if (c->phase == PHASE_IDLE)
+			arm(c, HTTP_IDLE_MS);
+		return;
+	}
+	if (c->phase == PHASE_IDLE) {
+		c->phase = PHASE_HEAD;
+		arm(c, HTTP_REQUEST_MS);
+	}
+	end = evbuffer_search(in, "\n\r\n", 3, NULL);
+	if (end.pos == -1) {
+		/* "\n\n" would end a head of bare LFs: it must not wait for the deadline. */
+		struct evbuffer_ptr lf = evbuffer_search(in, "\n\n", 2, NULL);
+
+		if (lf.pos == -1) {
+			if (have >= HTTP_HEAD_MAX)
+				too_large(c);
+			return;
+		}
+		end.pos = lf.pos - 1;
+	}
+	n = (size_t)end.pos + 3;
+	if (n > HTTP_HEAD_MAX) {
+		too_large(c);
+		return;
+	}
+	evbuffer_remove(in, head, n);
+	handle(c, head, n);
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	next_request(arg);
+}
+
+/* ---- accepting ---- */
+
+static struct peer *peer_of(struct http_server *s, const struct sockaddr *sa)
+{
+	struct in6_addr addr = {0};
+	struct peer *p;
+
+	if (sa->sa_family == AF_INET6)
+		addr = ((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+	else
+		memcpy(
+		    &addr, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, sizeof(struct in_addr));
+	LIST_FOREACH(p, &s->peers, link)
+	if (memcmp(&p->addr, &addr, sizeof(addr)) == 0)
+		return p;
+	p = xcalloc(1, sizeof(*p));
+	p->addr = addr;
+	LIST_INSERT_HEAD(&s->peers, p, link);
+	return p;
+}
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
+{
+	struct http_server *s = arg;
+	struct http_request *c;
+	struct peer *peer;
+
+	peer = peer_of(s, sa);
+	if (s->stats.connections >= s->max_connections || peer->n >= s->max_per_peer) {
+		s->stats.refused++;
+		if (peer->n == 0) {
+			LIST_REMOVE(peer, link);
+			free(peer);
+		}
+		evutil_closesocket(fd);
+		return;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->server = s;
+	c->peer = peer;
+	peer->n++;
+	c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	c->timer = event_new(s->base, -1, 0, on_timer, c);
+	LIST_INSERT_HEAD(&s->connections, c, link);
+	s->stats.connections++;
+	bufferevent_setcb(c->bev, on_read, on_written, on_gone, c);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, HTTP_HEAD_MAX);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	arm(c, HTTP_REQUEST_MS);
+}
+
+static void on_accept_error(struct evconnlistener *l, void *arg)
+{
+	struct timeval tv = {.tv_sec = ACCEPT_PAUSE_S};
+	struct http_server *s = arg;
+
+	log_warn("web: accept: %s; no new connections for %d s", strerror(errno), ACCEPT_PAUSE_S);
+	evconnlistener_disable(l);
+	event_add(s->resume, &tv);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	evconnlistener_enable(((struct http_server *)arg)->listener);
+}
+
+/* ---- the server ---- */
+
+static struct evconnlistener *listen_on(struct http_server *s, const char *address, struct err *err)
+{
+	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
+	struct sockaddr_storage ss;
+	int len = sizeof(ss), one = 1;
+	struct evconnlistener *l;
+
+	if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&ss, &len) == -1) {
+		err_set(
+		    err, ERR_CONFIG, "web.listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:8080", address);
+		return NULL;
+	}
+	l = evconnlistener_new_bind(s->base, on_accept, s, flags, 1024, (struct sockaddr *)&ss, len);
+	if (l == NULL) {
+		err_errno(err, "web.listen: %s", address);
+		return NULL;
+	}
+	/* Inherited by accepted sockets: an answer with a body must not wait for an acknowledgement. */
+	setsockopt(evconnlistener_get_fd(l), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	evconnlistener_set_error_cb(l, on_accept_error);
+	return l;
+}
+
+struct http_server *http_server_new(
+    struct event_base *base, const struct http_conf *conf, http_handler *handler, void *arg, struct err *err)
+{
+	struct http_server *s = xcalloc(1, sizeof(*s));
+	const char *colon = strrchr(conf->listen, ':');
+
+	s->base = base;
+	s->handler = handler;
+	s->arg = arg;
+	s->max_connections = conf->max_connections;
+	s->max_per_peer = conf->max_per_peer;
+	s->own_host = xstrndup(conf->listen, colon ? (size_t)(colon - conf->listen) : strlen(conf->listen));
+	for (size_t i = 0; conf->hosts != NULL && i < conf->hosts->n; i++)
+		strvec_push(&s->hosts, conf->hosts->v[i]);
+	LIST_INIT(&s->connections);
+	LIST_INIT(&s->peers);
+	s->resume = event_new(base, -1, 0, on_resume, s);
+	if ((s->listener = listen_on(s, conf->listen, err)) == NULL) {
+		http_server_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (s == NULL)
+		return;
+	while (!LIST_EMPTY(&s->connections))
+		connection_free(LIST_FIRST(&s->connections));
+	if (s->listener != NULL)
+		evconnlistener_free(s->listener);
+	event_free(s->resume);
+	strvec_release(&s->hosts);
+	free(s->own_host);
+	free(s);
+}
+
+int http_server_port(const struct http_server *s)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&ss, &len) == -1)
+		return 0;
+	return ss.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&ss)->sin6_port)
+	                                : ntohs(((struct sockaddr_in *)&ss)->sin_port);
+}
+
+const struct http_server_stats *http_server_stats(const struct http_server *s)
+{
+	return &s->stats;
+}
+
+const char *http_path(const struct http_request *c)
+{
+	return c->head.path;
+}
+
+const char *http_target(const struct http_request *c)
+{
+	return c->head.target;
+}
+
+const char *http_param(const struct http_request *c, const char *name)
+{
+	for (size_t i = 0; i < c->head.params.n; i++)
+		if (strcmp(c->head.params.v[i], name) == 0)
+			return c->head.pvalues.v[i];
+	return NULL;
+}
+
+const char *http_header(const struct http_request *c, const char *name)
+{
+	return http_head_field(&c->head, name);
+}
+
+bool http_is_head(const struct http_request *c)
+{
+	return c->head.head;
+}
