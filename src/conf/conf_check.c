@@ -39,7 +39,7 @@ static const char *name_at(const void *arg, size_t i)
 static void no_such(struct loader *l, const struct mark *m, const char *where, const char *what,
     const char *name, const struct name_list *all)
 {
-	const char *near = suggest_nearest(name, name_at, all);
+	const char *near = diags_full(l->diags) ? NULL : suggest_nearest(name, name_at, all);
 
 	if (near != NULL)
 		diag_add(l->diags, DIAG_ERROR, m, "graph", "%s: there is no %s '%.100s'; did you mean '%s'?",

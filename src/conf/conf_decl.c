@@ -187,7 +187,7 @@ static const char *top_key(const void *arg, size_t i)
 
 static void unknown_key(struct loader *l, const struct node *key)
 {
-	const char *near = suggest_nearest(key->text, top_key, NULL);
+	const char *near = diags_full(l->diags) ? NULL : suggest_nearest(key->text, top_key, NULL);
 
 	if (near != NULL)
 		diag_add(l->diags, DIAG_ERROR, &key->mark, "unknown",

@@ -70,7 +70,7 @@ static void add_edges(struct loader *l, const struct selector *names, size_t i, 
 		const char *near;
 
 		if (dep == SIZE_MAX) {
-			near = selector_nearest(names, a->deps.v[k]);
+			near = diags_full(l->diags) ? NULL : selector_nearest(names, a->deps.v[k]);
 			diag_add(l->diags, DIAG_ERROR, m, "graph",
 			    "asset '%s' depends on '%.100s', which does not exist%s%s%s", a->name, a->deps.v[k],
 			    near != NULL ? "; did you mean '" : "", near != NULL ? near : "",

@@ -232,6 +232,7 @@ const struct opt conf_pool_opts[] = {
         .off = offsetof(struct conf_pool, slots),
         .min = "1",
         .max = "10000",
+        .flags = OPT_REQUIRED,
         .help = "steps of this pool at once"},
     OPT_END,
 };

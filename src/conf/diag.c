@@ -98,6 +98,14 @@ void diag_add(
 		d->mark = (struct mark){intern(ds, mark->file), mark->line, mark->column};
 }
 
+bool diags_full(const struct diags *ds)
+{
+	for (size_t i = 0; i < ds->n; i++)
+		if (ds->v[i].level != DIAG_ERROR)
+			return false;
+	return ds->n == DIAGS_MAX_KEPT;
+}
+
 void diags_release(struct diags *ds)
 {
 	for (size_t i = 0; i < ds->n; i++)

@@ -35,6 +35,8 @@ struct diags {
 /* class is a literal; the mark's file name is copied.  Text may hold data: control characters are escaped. */
 void diag_add(struct diags *, enum diag_level, const struct mark *, const char *class, const char *fmt, ...)
     PRINTF(5, 6);
+/* One more error would only be counted: whoever would search for a suggestion need not. */
+bool diags_full(const struct diags *);
 void diags_release(struct diags *);
 /* "etc/orch.yaml:12:7: error: unknown key 'retires' in asset 'unzip'; did you mean 'retries'?" a line each, in file order. */
 void diags_print(const struct diags *, struct strbuf *out);

@@ -23,6 +23,8 @@
  * true false yes no on off.  Nothing else: no hex, no exponents, no blanks.  A YAML scalar's look never decides its
  * type, the row does.
  *
+ * A number without default that is absent is 0, which its limits must allow then.
+ *
  * Limits (min, max) are values for numbers, sizes, durations and dates, bytes for OPT_STRING, items for OPT_STRLIST.
  */
 #ifndef OPT_H

@@ -197,7 +197,7 @@ void opt_unknown(const struct opt_part *parts, size_t n, const char *const *also
     const char *where, struct diags *diags)
 {
 	struct candidates c = {parts, n, also};
-	const char *near = suggest_nearest(key->text, candidate, &c), *name;
+	const char *near = diags_full(diags) ? NULL : suggest_nearest(key->text, candidate, &c), *name;
 	struct strbuf known = STRBUF_INIT(400);
 
 	if (near != NULL) {
@@ -298,7 +298,7 @@ int opt_require(const struct opt_part *parts, size_t n, const struct node *map, 
 				told = before != NULL && is_required(before);
 			}
 			rc = -1;
-			if (!told && !is_misspelt(parts, n, map, o->name))
+			if (!told && (diags_full(diags) || !is_misspelt(parts, n, map, o->name)))
 				diag_add(diags, DIAG_ERROR, mark, "missing", "'%s' is missing in %s: %s",
 				    o->name, where, o->help);
 		}

@@ -31,19 +31,20 @@ static size_t char_length(const char *s, size_t n)
 	return 0;
 }
 
-static int bad_byte(const char *file, const char *text, size_t at, struct diags *diags)
+/* len: of the character at this place, 0 when it is none. */
+static int bad_byte(const char *file, const char *text, size_t at, size_t len, struct diags *diags)
 {
 	struct mark m = mark_at(file, text, at);
 	unsigned char c = (unsigned char)text[at];
 
-	if (c >= 0x80 && c != 0xc2)
+	if (len == 0)
 		diag_add(
 		    diags, DIAG_ERROR, &m, "encoding", "byte 0x%02X is not UTF-8; save the file as UTF-8", c);
 	else if (c == 0)
 		diag_add(diags, DIAG_ERROR, &m, "encoding", "a NUL byte; this is not a text file");
 	else
 		diag_add(diags, DIAG_ERROR, &m, "encoding", "a control character (0x%02X); remove it",
-		    c == 0xc2 ? (unsigned char)text[at + 1] : c);
+		    (unsigned char)text[at + len - 1]);
 	return -1;
 }
 
@@ -61,12 +62,12 @@ int yaml_check_bytes(const char *file, const char *text, size_t n, struct diags 
 		if (c >= 0x80) {
 			len = char_length(text + i, n - i);
 			if (len == 0 || (c == 0xc2 && (unsigned char)text[i + 1] < 0xa0))
-				return bad_byte(file, text, i, diags);
+				return bad_byte(file, text, i, len, diags);
 			continue;
 		}
 		len = 1;
 		if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
-			return bad_byte(file, text, i, diags);
+			return bad_byte(file, text, i, len, diags);
 	}
 	return 0;
 }

@@ -588,6 +588,26 @@ static void twenty(struct strbuf *sb, size_t i)
 		strbuf_addf(sb, "%sn%zu", k > 0 ? ", " : "", k * step);
 }
 
+static void unknown(struct strbuf *sb, size_t i)
+{
+	for (size_t k = 0; k < 20; k++)
+		strbuf_addf(sb, "%sn%zu%c", k > 0 ? ", " : "", i, (char)('a' + k));
+}
+
+/* 100,000 wrong names: only the few that are shown are worth a search for the nearest. */
+static void test_many_wrong(void)
+{
+	struct diags ds = DIAGS_INIT;
+
+	new_dir();
+	write_assets(5000, unknown);
+	int64_t t0 = clock_mono();
+	ok(load(&ds) == NULL && ds.errors == 100000, "every wrong name is counted");
+	ok(strstr(ds.v[0].text, "did you mean 'n") != NULL, "the first ones with a suggestion");
+	ok(clock_mono() - t0 < 5000, "in %" PRId64 " ms", clock_mono() - t0);
+	diags_release(&ds);
+}
+
 static void test_large(void)
 {
 	static const struct {
@@ -642,5 +662,6 @@ int main(void)
 	tap_run(test_files);
 	tap_run(test_many_includes);
 	tap_run(test_large);
+	tap_run(test_many_wrong);
 	return tap_done();
 }

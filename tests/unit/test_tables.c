@@ -39,6 +39,11 @@ static bool is_text(enum opt_type t)
 	       t != OPT_DOUBLE;
 }
 
+static const char *zero_of(enum opt_type t)
+{
+	return t == OPT_INT || t == OPT_DOUBLE ? "0" : t == OPT_SIZE ? "0B" : t == OPT_DURATION ? "0s" : NULL;
+}
+
 /* The first thing wrong with a row, or NULL. */
 static const char *row_fault(const struct opt *o, size_t conf_size)
 {
@@ -68,9 +73,13 @@ static const char *row_fault(const struct opt *o, size_t conf_size)
 		return "OPT_LITERAL_OK belongs to secrets";
 	if ((o->flags & OPT_TEMPLATED) != 0 && !is_text(o->type) && o->type != OPT_STRLIST)
 		return "OPT_TEMPLATED belongs to texts";
+	row[0].off = 0;
+	/* An absent number is 0, and what a step's context carries must bind again. */
+	if (o->def == NULL && (o->flags & (OPT_REQUIRED | OPT_IGNORED)) == 0 && zero_of(o->type) != NULL &&
+	    opt_parse_text(&row[0], zero_of(o->type), scratch, &err) == -1)
+		return "a number without default that may not be 0";
 	if (o->def == NULL)
 		return NULL;
-	row[0].off = 0;
 	if (opt_parse_text(&row[0], o->def, scratch, &err) == -1)
 		fault = "a default that does not parse or lies outside of its limits";
 	else if (o->min != NULL && o->max != NULL && strcmp(o->min, o->max) == 0)
