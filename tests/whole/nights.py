@@ -26,7 +26,7 @@ def _cache():
 def simulate(instrument="minime05", date="20260407", *options):
     """What the instrument sends for a night of a few small frames: {file name: bytes}."""
     folder = _cache() / "_".join((instrument, date, *options)).replace("/", "_")
-    defaults = ("--size", "128", "--laser", "8", "--sky", "10", "--piece-size", "60000")
+    defaults = ("--size", "256", "--laser", "8", "--sky", "10", "--piece-size", "200000")
     done = subprocess.run(
         [str(BUILD / "fpi-simulate"), "--quiet", "--instrument", instrument, "--date", date, "--sites", str(SITES),
          "--upload", str(folder), *defaults, *options],
@@ -43,7 +43,7 @@ def night(instrument="minime05", date="20260407", *options):
     site = next(n for n in files if n.startswith(stub)).split("_")[1]
     stem = f"{stub}_{site}_{date}"
     archive = b"".join(files[n] for n in sorted(files) if n.startswith(f"{stem}.tar.gz"))
-    upload = Upload(stub, site, date, archive, piece_size=60000)
+    upload = Upload(stub, site, date, archive, piece_size=200000)
     upload.extra = {n: data for n, data in files.items() if not n.startswith("fpi")}
     return upload
 

@@ -139,7 +139,7 @@ def test_a_damaged_archive_fails_before_anything_is_deleted(project):
     good = nights.night()
     archive = bytearray(good.archive)
     archive[len(archive) // 2] ^= 0x55
-    bad = Upload(good.stub, good.site, good.date, bytes(archive), piece_size=60000)
+    bad = Upload(good.stub, good.site, good.date, bytes(archive), piece_size=200000)
     bad.extra = good.extra
     run = run_one(project.start(), bad)
     assert run["state"] == "failed"
@@ -157,7 +157,7 @@ def test_a_damaged_archive_fails_before_anything_is_deleted(project):
 
 def test_cancel(project):
     # So many exposures that there is time to cancel.
-    upload = nights.night("minime05", "20260407", "--sky", "120", "--size", "256")
+    upload = nights.night("minime05", "20260407", "--laser", "150", "--sky", "150")
     project.start()
     nights.send(project, upload)
     run = project.tick()["runs"][0]["run"]
@@ -172,7 +172,7 @@ def test_cancel(project):
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
 def test_the_daemon_is_replaced_in_the_middle(project, sig):
-    upload = nights.night("minime05", "20260407", "--sky", "60", "--size", "256")
+    upload = nights.night("minime05", "20260407", "--laser", "150", "--sky", "150")
     project.start()
     nights.send(project, upload)
     run = project.tick()["runs"][0]["run"]
