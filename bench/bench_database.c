@@ -209,12 +209,12 @@ int main(int argc, char **argv)
 	}
 	log_open(LOG_WARN_);
 	measure("sqlite", open_sqlite);
-	if (!mariadb_start_with("--innodb-flush-log-at-trx-commit=1")) {
+	if (!mariadb_start(test_dir(), "--innodb-flush-log-at-trx-commit=1")) {
 		printf("no MariaDB server on this machine\n");
 	} else {
 		measure("mariadb, flush at commit", open_mysql);
 		mariadb_kill();
-		mariadb_start();
+		mariadb_start(test_dir(), NULL);
 		mariadb_root_sql("DROP DATABASE orch");
 		mariadb_root_sql("CREATE DATABASE orch CHARACTER SET utf8mb4");
 		measure("mariadb, flush a second", open_mysql);

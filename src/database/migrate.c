@@ -9,42 +9,17 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/strvec.h"
 #include "base/utctime.h"
+#include "database/catalog.h"
 #include "database/database.h"
 #include "database/dialect.h"
 #include "database/effect.h"
 
-#include <string.h>
-#include <strings.h>
-
-#define SQL_MAX        65536
-#define DUPLICATES_MAX 5
+#define SQL_MAX 65536
 
 static const struct dialect *dialect_of(const struct database *db)
 {
 	return db->type->dialect;
-}
-
-static int collect_name(const struct db_value *v, size_t n, void *arg)
-{
-	strvec_push(arg, v[0].kind == DB_TEXT ? v[0].s : "");
-	return 0;
-}
-
-static int list_names(
-    struct database *db, const char *sql, const char *table, struct strvec *names, struct err *err)
-{
-	return db_query(db, sql, &DBV_TEXT(table), 1, collect_name, names, err);
-}
-
-/* Column and table names of servers are matched without regard to case, as the servers do. */
-static bool has_name(const struct strvec *names, const char *name)
-{
-	for (size_t i = 0; i < names->n; i++)
-		if (strcasecmp(names->v[i], name) == 0)
-			return true;
-	return false;
 }
 
 /* Run the SQL in sb and empty it. */
@@ -60,112 +35,18 @@ static int run_sql(struct database *db, struct strbuf *sb, struct err *err)
 	return rc;
 }
 
-/*
- * Does the table have this key, under whatever name its owner chose?  The rows come by index, in order; the key is
- * there when one index that is unique enough has exactly its columns.
- */
-struct key_search {
-	const struct schema_key *key;
-	char index[256];
-	size_t at; /* columns of the present index that agree; SIZE_MAX: one did not */
-	bool unique, found;
-};
-
-static void key_search_end(struct key_search *s)
-{
-	if (s->at != SIZE_MAX && s->at > 0 && s->key->columns[s->at] == NULL && (s->unique || !s->key->unique))
-		s->found = true;
-}
-
-static int key_search_row(const struct db_value *v, size_t n, void *arg)
-{
-	struct key_search *s = arg;
-	const char *index = v[1].kind == DB_TEXT ? v[1].s : "", *column = v[2].kind == DB_TEXT ? v[2].s : "";
-
-	if (strncmp(index, s->index, sizeof(s->index) - 1) != 0) {
-		key_search_end(s);
-		snprintf(s->index, sizeof(s->index), "%s", index);
-		s->at = 0;
-		s->unique = v[0].kind == DB_INT && v[0].i == 1;
-	}
-	if (s->at != SIZE_MAX && s->key->columns[s->at] != NULL &&
-	    strcasecmp(s->key->columns[s->at], column) == 0)
-		s->at++;
-	else
-		s->at = SIZE_MAX;
-	return 0;
-}
-
-static int has_key(struct database *db, const struct schema_table *table, const struct schema_key *key,
-    bool *has, struct err *err)
-{
-	struct key_search s = {.key = key};
-
-	if (db_query(db, dialect_of(db)->list_keys, &DBV_TEXT(table->name), 1, key_search_row, &s, err) == -1)
-		return -1;
-	key_search_end(&s);
-	*has = s.found;
-	return 0;
-}
-
-struct duplicates {
-	struct strbuf text;
-	size_t n;
-};
-
-static int collect_duplicate(const struct db_value *v, size_t n, void *arg)
-{
-	struct duplicates *d = arg;
-
-	if (d->n++ == DUPLICATES_MAX)
-		return 0 * strbuf_addstr(&d->text, " and more");
-	strbuf_addstr(&d->text, d->n > 1 ? ", " : " ");
-	for (size_t i = 0; i + 1 < n; i++) {
-		if (i > 0)
-			strbuf_addch(&d->text, '/');
-		if (v[i].kind == DB_TEXT)
-			strbuf_addf(&d->text, "'%.*s'", (int)MIN(v[i].n, (size_t)128), v[i].s);
-		else
-			strbuf_addf(&d->text, "%lld", (long long)v[i].i);
-	}
-	if (v[n - 1].kind == DB_INT)
-		strbuf_addf(&d->text, " (%lld rows)", (long long)v[n - 1].i);
-	return 0;
-}
-
-/* Rows that a unique key would forbid are the owner's to judge: name them, change nothing. */
+/* Rows that a unique key would forbid are their owner's to judge: name them, change nothing. */
 static int refuse_duplicates(
     struct database *db, const struct schema_table *table, const struct schema_key *key, struct err *err)
 {
-	const struct dialect *d = dialect_of(db);
-	struct duplicates dup = {.text = STRBUF_INIT(ERR_TEXT_MAX)};
-	struct strbuf sql = STRBUF_INIT(SQL_MAX);
-	int rc;
+	struct strbuf names = STRBUF_INIT(ERR_TEXT_MAX);
+	int rc = catalog_duplicates(db, table, key, &names, err);
 
-	strbuf_addstr(&sql, "SELECT ");
-	dialect_names(d, key->columns, &sql);
-	strbuf_addstr(&sql, ", COUNT(*) FROM ");
-	dialect_name(d, table->name, &sql);
-	strbuf_addstr(&sql, " WHERE ");
-	for (size_t i = 0; key->columns[i] != NULL; i++) {
-		strbuf_addstr(&sql, i > 0 ? " AND " : "");
-		dialect_name(d, key->columns[i], &sql);
-		strbuf_addstr(&sql, " IS NOT NULL");
-	}
-	strbuf_addstr(&sql, " GROUP BY ");
-	dialect_names(d, key->columns, &sql);
-	strbuf_addstr(&sql, " HAVING COUNT(*) > 1 ORDER BY ");
-	dialect_names(d, key->columns, &sql);
-	strbuf_addf(&sql, " LIMIT %d", DUPLICATES_MAX + 1);
-	rc = db_query(db, sql.buf, NULL, 0, collect_duplicate, &dup, err);
-	if (rc == 0 && dup.n > 0)
+	if (rc == 0 && names.len > 0)
 		rc = err_code(err, ERR_PERMANENT, "duplicates",
-		    "table %s holds several rows with the same %s:%s; remove the superfluous ones and start "
-		    "again "
-		    "(nothing was changed)",
-		    table->name, key->columns[0], dup.text.buf);
-	strbuf_release(&dup.text);
-	strbuf_release(&sql);
+		    "table %s holds several rows with the same %s: %s; keep one of each and start again",
+		    table->name, key->columns[0], names.buf);
+	strbuf_release(&names);
 	return rc;
 }
 
@@ -184,7 +65,7 @@ static int ensure_key(
 	struct err local = ERR_INIT;
 	bool has;
 
-	if (has_key(db, table, key, &has, err) == -1)
+	if (catalog_has_key(db, table, key, &has, err) == -1)
 		return -1;
 	if (has)
 		return 0;
@@ -202,35 +83,18 @@ static int check_columns_there(struct database *db, const struct schema_table *t
 {
 	struct strbuf missing = STRBUF_INIT(ERR_TEXT_MAX);
 	struct strvec have = STRVEC_INIT;
-	int rc = list_names(db, dialect_of(db)->list_columns, table->name, &have, err);
+	int rc = catalog_columns(db, table->name, &have, err);
 
 	for (const struct schema_column *c = table->columns; rc == 0 && c->name != NULL; c++)
-		if (!has_name(&have, c->name))
+		if (!catalog_is_among(&have, c->name))
 			strbuf_addf(&missing, "%s%s", missing.len > 0 ? ", " : "", c->name);
 	if (rc == 0 && missing.len > 0)
 		rc = err_code(err, ERR_PERMANENT, "schema_mismatch",
-		    "table %s exists but lacks %s; it was made by another program (nothing was changed)",
+		    "table %s exists but lacks %s; another program made it, and it was left as it is",
 		    table->name, missing.buf);
 	strbuf_release(&missing);
 	strvec_release(&have);
 	return rc;
-}
-
-static int note_table(const struct db_value *v, size_t n, void *arg)
-{
-	*(bool *)arg = true;
-	if (n > 1 && v[1].kind == DB_TEXT && strcasecmp(v[1].s, "InnoDB") != 0)
-		log_warn("table %s: its engine %s knows no transactions; after a crash its rows may differ "
-		         "from those of "
-		         "other tables until the step has run again",
-		    v[0].s, v[1].s);
-	return 0;
-}
-
-static int has_table(struct database *db, const char *table, bool *has, struct err *err)
-{
-	*has = false;
-	return db_query(db, dialect_of(db)->list_table, &DBV_TEXT(table), 1, note_table, has, err);
 }
 
 static int ensure_table(struct database *db, const struct schema_table *table, struct err *err)
@@ -238,7 +102,7 @@ static int ensure_table(struct database *db, const struct schema_table *table, s
 	struct strbuf sql = STRBUF_INIT(SQL_MAX);
 	bool has;
 
-	if (has_table(db, table->name, &has, err) == -1)
+	if (catalog_has_table(db, table->name, &has, err) == -1)
 		return -1;
 	if (has) {
 		if (check_columns_there(db, table, err) == -1)
@@ -259,8 +123,8 @@ static int ensure_column(
 {
 	struct strbuf sql = STRBUF_INIT(SQL_MAX);
 	struct strvec have = STRVEC_INIT;
-	int rc = list_names(db, dialect_of(db)->list_columns, table->name, &have, err);
-	bool has = has_name(&have, name);
+	int rc = catalog_columns(db, table->name, &have, err);
+	bool has = catalog_is_among(&have, name);
 
 	strvec_release(&have);
 	if (rc == -1 || has)
@@ -289,7 +153,7 @@ static int read_version(struct database *db, const struct schema *schema, int64_
 	bool has;
 
 	*version = 0;
-	if (has_table(db, "orch_schema", &has, err) == -1)
+	if (catalog_has_table(db, "orch_schema", &has, err) == -1)
 		return -1;
 	if (!has || db_query_int(db, "SELECT version FROM orch_schema WHERE component = ?",
 	                &DBV_TEXT(schema->component), 1, version, &local) == 0)

@@ -88,8 +88,7 @@ static enum tls tls_of(const struct mysql_conf *c)
 
 static void set_tls(MYSQL *h, const struct mysql_conf *c, enum tls tls)
 {
-	/* The library's own types for these two differ from its documentation's: a char. */
-	char yes = 1, verify = tls == TLS_VERIFY;
+	my_bool yes = 1, verify = tls == TLS_VERIFY;
 
 	if (tls == TLS_OFF)
 		return;
@@ -119,10 +118,8 @@ static void set_options(MYSQL *h, const struct mysql_conf *c)
 	mysql_options(h, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	/* A server must not be able to ask for files of this machine, nor for the password itself. */
 	mysql_options(h, MYSQL_OPT_LOCAL_INFILE, &no);
-#ifdef LIBMARIADB
 	mysql_options(h, MARIADB_OPT_RESTRICTED_AUTH,
 	    "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password");
-#endif
 }
 
 static int fail(struct mysql *m, MYSQL *h, struct err *err)

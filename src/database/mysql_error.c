@@ -36,10 +36,8 @@ static const struct {
     {CR_OUT_OF_MEMORY, ERR_TRANSIENT, "memory", 0, NULL},
     {CR_AUTH_PLUGIN_CANNOT_LOAD, ERR_CONFIG, "auth_plugin", LOST,
         "the account's way of logging in is not supported here"},
-#ifdef CR_PLUGIN_NOT_ALLOWED
     {CR_PLUGIN_NOT_ALLOWED, ERR_CONFIG, "auth_plugin", LOST,
         "the server asks for a way of logging in that would show the password"},
-#endif
     {CR_COMMANDS_OUT_OF_SYNC, ERR_BUG, "misuse", LOST, NULL},
 
     /* who may do what */

@@ -10,12 +10,11 @@
 
 #include "database/sqlite.h"
 
-#include "base/clock.h"
-#include "base/fs.h"
 #include "base/mem.h"
 #include "database/dialect.h"
 #include "database/sqlite_error.h"
 #include "database/stmtcache.h"
+#include "database/writer_turn.h"
 
 #include <errno.h>
 #include <math.h>
@@ -29,11 +28,11 @@
 struct sqlite {
 	struct database base;
 	sqlite3 *h;
-	char *path, *location, *lock_path;
+	char *path, *location;
 	tm_ms busy_timeout;
 	dev_t dev; /* the file that h has open */
 	ino_t ino;
-	int lock_fd; /* -1: not ours */
+	struct writer_turn turn;
 	struct stmtcache cache;
 };
 
@@ -58,44 +57,13 @@ static int check_same_file(const struct sqlite *s, struct err *err)
 	    "%s: the file was moved, deleted or replaced while it was open", s->location);
 }
 
-static int take_lock(struct sqlite *s, tm_ms patience, struct err *err)
-{
-	tm_ms deadline = clock_mono() + patience;
-	struct err local = ERR_INIT;
-	long wait_us = 500;
-
-	for (;;) {
-		s->lock_fd = fs_lock(s->lock_path, &local);
-		if (s->lock_fd != -1)
-			return 0;
-		if (!err_is(&local, "locked"))
-			break;
-		if (clock_mono() >= deadline)
-			return err_code(err, ERR_TRANSIENT, "busy",
-			    "%s: another process has been writing for %lld ms", s->location,
-			    (long long)patience);
-		usleep((useconds_t)wait_us);
-		wait_us = MIN(wait_us * 2, 20000);
-	}
-	if (err != NULL)
-		*err = local;
-	return err_wrap(err, "%s", s->location);
-}
-
-static void unlock_writer(struct sqlite *s)
-{
-	if (s->lock_fd != -1)
-		close(s->lock_fd);
-	s->lock_fd = -1;
-}
-
 static int lock_writer(struct sqlite *s, tm_ms patience, struct err *err)
 {
-	if (take_lock(s, patience, err) == -1)
-		return -1;
+	if (writer_turn_take(&s->turn, patience, err) == -1)
+		return err_wrap(err, "%s", s->location);
 	if (check_same_file(s, err) == 0)
 		return 0;
-	unlock_writer(s);
+	writer_turn_give(&s->turn);
 	return -1;
 }
 
@@ -242,7 +210,7 @@ static int sqlite_exec(struct database *db, const char *sql, const struct db_val
 		return -1;
 	rc = run(s, sql, v, n, NULL, NULL, affected, err);
 	if (taken)
-		unlock_writer(s);
+		writer_turn_give(&s->turn);
 	return rc;
 }
 
@@ -257,7 +225,7 @@ static int sqlite_query(struct database *db, const char *sql, const struct db_va
 		return -1;
 	rc = run(s, sql, v, n, fn, arg, NULL, err);
 	if (taken)
-		unlock_writer(s);
+		writer_turn_give(&s->turn);
 	return rc;
 }
 
@@ -268,7 +236,7 @@ static int sqlite_begin(struct database *db, struct err *err)
 	if (lock_writer(s, s->busy_timeout, err) == -1)
 		return -1;
 	if (run_word(s, "BEGIN IMMEDIATE", err) == -1) {
-		unlock_writer(s);
+		writer_turn_give(&s->turn);
 		return -1;
 	}
 	return 0;
@@ -281,7 +249,7 @@ static void sqlite_rollback(struct database *db)
 	/* Some errors (disk full, I/O) have rolled back already. */
 	if (s->h != NULL && !sqlite3_get_autocommit(s->h))
 		run_word(s, "ROLLBACK", NULL);
-	unlock_writer(s);
+	writer_turn_give(&s->turn);
 }
 
 static int sqlite_commit(struct database *db, struct err *err)
@@ -291,7 +259,7 @@ static int sqlite_commit(struct database *db, struct err *err)
 	struct err local = ERR_INIT;
 
 	if (run_word(s, "COMMIT", &local) == 0) {
-		unlock_writer(s);
+		writer_turn_give(&s->turn);
 		return 0;
 	}
 	/* When a write or fsync of the log fails, the frames may or may not be on disk for the next reader. */
@@ -305,11 +273,11 @@ static void disconnect(struct sqlite *s)
 		return;
 	stmtcache_clear(&s->cache);
 	/* The last one out copies the log back; only under the lock, and it may as well be left to the next. */
-	if (s->lock_fd == -1 && take_lock(s, 100, NULL) == -1)
+	if (s->turn.fd == -1 && writer_turn_take(&s->turn, 100, NULL) == -1)
 		sqlite3_db_config(s->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(s->h);
 	s->h = NULL;
-	unlock_writer(s);
+	writer_turn_give(&s->turn);
 }
 
 static void sqlite_free(struct database *db)
@@ -317,10 +285,9 @@ static void sqlite_free(struct database *db)
 	struct sqlite *s = sqlite_of(db);
 
 	disconnect(s);
-	unlock_writer(s);
+	writer_turn_release(&s->turn);
 	free(s->path);
 	free(s->location);
-	free(s->lock_path);
 	free(s);
 }
 
@@ -343,7 +310,7 @@ static int set_wal(struct sqlite *s, struct err *err)
 	if (lock_writer(s, s->busy_timeout, err) == -1)
 		return -1;
 	rc = run(s, "PRAGMA journal_mode = WAL", NULL, 0, copy_text, mode, NULL, err);
-	unlock_writer(s);
+	writer_turn_give(&s->turn);
 	if (rc == 0 && strcmp(mode, "wal") != 0)
 		return err_set(err, ERR_CONFIG,
 		    "%s: this file system cannot hold a WAL database (shared memory)", s->location);
@@ -453,11 +420,10 @@ static struct database *sqlite_open(const void *p, struct err *err)
 	s = xcalloc(1, sizeof(*s));
 	s->base.ops = &sqlite_ops;
 	s->cache.free = finalize;
-	s->lock_fd = -1;
 	/* A name like ":memory:" is a file here. */
 	s->path = conf->path[0] == '/' ? xstrdup(conf->path) : xasprintf("./%s", conf->path);
 	s->location = xasprintf("sqlite:%s", conf->path);
-	s->lock_path = xasprintf("%s-writer", s->path);
+	writer_turn_init(&s->turn, s->path);
 	s->busy_timeout = conf->busy_timeout;
 	if (connect_file(s, err) == -1) {
 		sqlite_free(&s->base);

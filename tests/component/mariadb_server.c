@@ -95,11 +95,11 @@ static int wait_ready(void)
 	return 0;
 }
 
-bool mariadb_start_with(const char *option)
+bool mariadb_start(const char *dir, const char *option)
 {
 	if (server.port == 0) {
 		server.port = free_port();
-		snprintf(server.dir, sizeof(server.dir), "%s/mariadb", test_dir());
+		snprintf(server.dir, sizeof(server.dir), "%s/mariadb", dir);
 		snprintf(server.socket, sizeof(server.socket), "%s/s.sock", server.dir);
 		atexit(mariadb_kill);
 	}
@@ -110,11 +110,6 @@ bool mariadb_start_with(const char *option)
 	if (server.pid == 0)
 		child_exec(option);
 	return wait_ready() == 0;
-}
-
-bool mariadb_start(void)
-{
-	return mariadb_start_with(NULL);
 }
 
 void mariadb_kill(void)

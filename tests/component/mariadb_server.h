@@ -1,15 +1,16 @@
 /*
- * mariadb_server.h: a real MariaDB of this test program's own, below test_dir(), gone when the program ends however it
- * ends.
+ * mariadb_server.h: a real MariaDB of this test program's own, gone when the program ends, however it ends.
  */
 #ifndef MARIADB_SERVER_H
 #define MARIADB_SERVER_H
 
 #include "database/mysql.h"
 
-/* Start it and wait until it answers; the data of an earlier start is kept.  False: there is no server on this machine. */
-bool mariadb_start(void);
-bool mariadb_start_with(const char *option);
+/*
+ * Start it below dir, with one more option (may be NULL), and wait until it answers; the data of an earlier start is
+ * kept.  False: there is no server on this machine.
+ */
+bool mariadb_start(const char *dir, const char *option);
 /* SIGKILL, and wait until it is gone. */
 void mariadb_kill(void);
 /* SIGSTOP, and wait until it stands; SIGCONT. */

@@ -1,83 +1,13 @@
 /* What every database promises, on each of them. */
 #include "config.h"
 
-#include "assets/fpi/fpi_schema.h"
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/utctime.h"
 #include "database/dialect.h"
 #include "database/effect.h"
-#include "database/sqlite.h"
 #include "tests/component/database_fixture.h"
-#include "tests/component/mariadb_server.h"
-#include "tests/tap.h"
+#include "tests/component/grow_schema.h"
 
 #include <float.h>
 #include <math.h>
-#include <signal.h>
-#include <sys/wait.h>
-
-static const struct fixture *fx;
-
-static int64_t count(struct database *db, const char *sql)
-{
-	struct err err = ERR_INIT;
-	int64_t n = -1;
-
-	if (db_query_int(db, sql, NULL, 0, &n, &err) == -1)
-		diag("%s: %s", sql, err.text);
-	return n;
-}
-
-static bool run_sql(struct database *db, const char *sql)
-{
-	struct err err = ERR_INIT;
-
-	if (db_exec(db, sql, NULL, 0, NULL, &err) == 0)
-		return true;
-	diag("%s: %s", sql, err.text);
-	return false;
-}
-
-/* ok when the call failed with this class and code. */
-static void is_err(int rc, const struct err *err, enum err_class class, const char *code, const char *what)
-{
-	if (!ok(rc == -1 && err->class == class && strcmp(err->code, code) == 0, "%s: %s", what, code))
-		diag("rc %d class %s code %s: %s", rc, err_class_name(err->class), err->code, err->text);
-}
-
-static struct database *open_migrated(void)
-{
-	struct database *db = fixture_open(fx);
-	struct err err = ERR_INIT;
-
-	if (db_migrate(db, &fpi_schema, &err) == -1)
-		tap_bail("%s: migrate: %s", fx->name, err.text);
-	return db;
-}
-
-static const char *const sky_columns[] = {
-    "instrument", "line_tag", "time_utc", "site", "night", "direction", "los_wind", "wind_flag", "run_id"};
-
-static int put_sky(struct database *db, const char *tag, tm_ms t, const char *night, double wind,
-    const char *run, struct err *err)
-{
-	char text[UTCTIME_MAX];
-
-	return db_upsert(db, &fpi_sky_table, sky_columns,
-	    (struct db_value[]){
-	        DBV_TEXT("minime13"),
-	        DBV_TEXT(tag),
-	        DBV_TEXT(utctime_format_sql_ms(t, text)),
-	        DBV_TEXT("uao"),
-	        DBV_TEXT(night),
-	        DBV_TEXT("Zenith"),
-	        DBV_DOUBLE(wind),
-	        DBV_INT(0),
-	        DBV_TEXT(run),
-	    },
-	    NITEMS(sky_columns), err);
-}
 
 /* ---- values */
 
@@ -105,7 +35,7 @@ static int see_row(const struct db_value *v, size_t n, void *arg)
 	return 0;
 }
 
-static void test_values(void)
+static void test_values(const struct fixture *fx)
 {
 	static const double doubles[] = {0, -1.5, 0.1, 1.0 / 3, DBL_MAX, -DBL_MAX, DBL_MIN, 630.0304e-9,
 	    6.02214076e23, NAN, INFINITY, -INFINITY};
@@ -151,7 +81,7 @@ static void test_values(void)
 }
 
 /* A text of the longest column, read after a short one: the buffer of the row must follow. */
-static void test_long_text(void)
+static void test_long_text(const struct fixture *fx)
 {
 	struct database *db = fixture_open(fx);
 	struct err err = ERR_INIT;
@@ -188,7 +118,7 @@ static int query_again(const struct db_value *v, size_t n, void *arg)
 	return db_query_int(arg, "SELECT 1", NULL, 0, &one, &err) == -1 && err.class == ERR_BUG ? 9 : 8;
 }
 
-static void test_statements(void)
+static void test_statements(const struct fixture *fx)
 {
 	struct database *db = fixture_open(fx);
 	struct err err = ERR_INIT;
@@ -236,7 +166,7 @@ static void test_statements(void)
 	db_close(db);
 }
 
-static void test_transactions(void)
+static void test_transactions(const struct fixture *fx)
 {
 	struct database *db = fixture_open(fx), *other = fixture_open(fx);
 	struct err err = ERR_INIT;
@@ -272,9 +202,9 @@ static void test_transactions(void)
 
 /* ---- schema */
 
-static void test_migrate(void)
+static void test_migrate(const struct fixture *fx)
 {
-	struct database *db = open_migrated();
+	struct database *db = open_migrated(fx);
 	struct err err = ERR_INIT;
 
 	is_int(count(db, "SELECT version FROM orch_schema WHERE component = 'fpi'"), 1, "version of fpi");
@@ -296,7 +226,7 @@ static void test_migrate(void)
 	db_close(db);
 }
 
-static void test_refused_values(void)
+static void test_refused_values(const struct fixture *fx)
 {
 	static const char *const columns[] = {
 	    "run_uid", "asset", "partition_key", "manifest_sha256", "committed_at"};
@@ -311,7 +241,7 @@ static void test_refused_values(void)
 	    {"a", "yesterday", "bad_value"},
 	    {"a", NULL, "constraint"},
 	};
-	struct database *db = open_migrated();
+	struct database *db = open_migrated(fx);
 	const struct schema_table *table = schema_find_table(&orch_schema, "orch_effect");
 
 	for (size_t i = 0; i < NITEMS(cases); i++) {
@@ -329,9 +259,9 @@ static void test_refused_values(void)
 	db_close(db);
 }
 
-static void test_times(void)
+static void test_times(const struct fixture *fx)
 {
-	struct database *db = open_migrated();
+	struct database *db = open_migrated(fx);
 	struct err err = ERR_INIT;
 	tm_ms t0;
 	int bad = 0;
@@ -355,7 +285,7 @@ static void test_times(void)
 	db_close(db);
 }
 
-static void test_upsert(void)
+static void test_upsert(const struct fixture *fx)
 {
 	static const char *const dataset[] = {
 	    "Site", "Instrument", "StartUTTime", "StopUTTime", "SummaryImage", "LogFile"};
@@ -363,7 +293,7 @@ static void test_upsert(void)
 	    "instrument", "line_tag", "time_utc", "site", "night", "temperature"};
 	static const char *const keyless[] = {"instrument", "line_tag", "site", "night"};
 	static const char *const unknown[] = {"instrument", "line_tag", "time_utc", "no_such"};
-	struct database *db = open_migrated();
+	struct database *db = open_migrated(fx);
 	struct err err = ERR_INIT;
 	struct seen seen = {0};
 	struct db_value row[] = {DBV_INT(6), DBV_INT(2), DBV_TEXT("2026-04-17 02:00:00"),
@@ -430,7 +360,7 @@ static bool has_index(struct database *db, const char *table, const char *name)
 	       s.found;
 }
 
-static void test_existing_dataset(void)
+static void test_existing_dataset(const struct fixture *fx)
 {
 	struct database *db = fixture_open(fx);
 	struct err err = ERR_INIT;
@@ -468,51 +398,6 @@ static void test_existing_dataset(void)
 	db_close(db);
 }
 
-/* Three versions of a component, as they would stand in three releases of its source. */
-#define GROW_KEYS(...)              \
-	(const struct schema_key[]) \
-	{                           \
-		__VA_ARGS__,        \
-		{                   \
-			0           \
-		}                   \
-	}
-
-static const struct schema_table grow_a1 = {
-    .name = "grow_a",
-    .help = "first",
-    .columns = (const struct schema_column[]){{"k", COL_TEXT, 20, 0, NULL, "key"},
-        {"x", COL_INT, 0, 0, NULL, "x"}, {0}},
-    .primary = {"k"},
-};
-static const struct schema_table grow_a3 = {
-    .name = "grow_a",
-    .help = "first",
-    .columns =
-        (const struct schema_column[]){{"k", COL_TEXT, 20, 0, NULL, "key"}, {"x", COL_INT, 0, 0, NULL, "x"},
-            {"y", COL_DOUBLE, 0, 0, NULL, "y"}, {"at", COL_DATETIME_MS, 0, 0, NULL, "at"}, {0}},
-    .primary = {"k"},
-    .keys = GROW_KEYS({"grow_a_xy", {"x", "y"}, true}),
-};
-static const struct schema_table grow_b = {
-    .name = "grow_b",
-    .help = "second",
-    .columns =
-        (const struct schema_column[]){{"id", COL_ID, 0, 0, NULL, "id"}, {"n", COL_TEXT, 9, 0, NULL, "n"}, {0}},
-    .primary = {"id"},
-    .keys = GROW_KEYS({"grow_b_n", {"n"}, false}),
-};
-static const struct schema grow_v1 = {
-    .component = "grow", .version = 1, .tables = (const struct schema_table *const[]){&grow_a1, NULL}};
-static const struct schema grow_v3 = {
-    .component = "grow",
-    .version = 3,
-    .tables = (const struct schema_table *const[]){&grow_a3, &grow_b, NULL},
-    .steps = (const struct schema_step[]){{2, SCHEMA_ADD_TABLE, "grow_b", NULL},
-        {2, SCHEMA_ADD_COLUMN, "grow_a", "y"}, {3, SCHEMA_ADD_COLUMN, "grow_a", "at"},
-        {3, SCHEMA_ADD_KEY, "grow_a", "grow_a_xy"}, {0}},
-};
-
 static const struct schema_table no_key = {
     .name = "t", .help = "t", .columns = (const struct schema_column[]){{"a", COL_INT, 0, 0, NULL, "a"}, {0}}};
 static const struct schema_table bad_name = {.name = "t",
@@ -549,7 +434,7 @@ static void test_schema_check(void)
 	strbuf_release(&sb);
 }
 
-static void test_grow(void)
+static void test_grow(const struct fixture *fx)
 {
 	struct database *db = fixture_open(fx);
 	struct err err = ERR_INIT;
@@ -576,205 +461,11 @@ static void test_grow(void)
 	db_close(db);
 }
 
-/* ---- several processes */
-
-static int child_migrate(const struct fixture *f, int arg)
-{
-	struct err err = ERR_INIT;
-	struct database *db = f->open(&err);
-	int rc = db == NULL ? -1 : db_migrate(db, &grow_v3, &err);
-
-	if (rc == 0)
-		rc = db_migrate(db, &fpi_schema, &err);
-	if (rc == -1)
-		diag("child: %s", err.text);
-	db_close(db);
-	return rc == 0 ? 0 : 1;
-}
-
-static void test_migrate_at_once(void)
-{
-	for (int round = 0; round < 3; round++) {
-		pid_t pid[6];
-		int bad = 0;
-
-		fx->fresh();
-		for (size_t i = 0; i < NITEMS(pid); i++)
-			pid[i] = child_start(child_migrate, fx, (int)i);
-		for (size_t i = 0; i < NITEMS(pid); i++)
-			bad += child_wait(pid[i]) != 0;
-		is_int(bad, 0, "six processes make the tables at once");
-	}
-}
-
-/* Pairs of rows that belong together, each pair in one transaction. */
-#define PAIRS 40
-
-static int child_write_pairs(const struct fixture *f, int arg)
-{
-	struct err err = ERR_INIT;
-	struct database *db = f->open(&err);
-	int rc = db == NULL ? -1 : 0;
-
-	for (int i = 0; rc == 0 && i < PAIRS; i++) {
-		const struct db_value v[] = {DBV_INT(arg * 1000000 + i)};
-
-		rc = db_begin(db, &err);
-		if (rc == 0)
-			rc = db_exec(db, "INSERT INTO l (k) VALUES (?)", v, 1, NULL, &err);
-		if (rc == 0)
-			rc = db_exec(db, "INSERT INTO r (k) VALUES (?)", v, 1, NULL, &err);
-		if (rc == 0)
-			rc = db_commit(db, &err);
-	}
-	if (rc == -1)
-		diag("child: %s", err.text);
-	db_close(db);
-	return rc == 0 ? 0 : 1;
-}
-
-static struct database *open_pairs(void)
-{
-	struct database *db = fixture_open(fx);
-
-	run_sql(db, "CREATE TABLE l (k BIGINT NOT NULL PRIMARY KEY)");
-	run_sql(db, "CREATE TABLE r (k BIGINT NOT NULL PRIMARY KEY)");
-	return db;
-}
-
-/* Rows on the left without their partner on the right and the other way round. */
-#define SQL_UNPAIRED                                                          \
-	"SELECT (SELECT COUNT(*) FROM l WHERE k NOT IN (SELECT k FROM r)) + " \
-	"(SELECT COUNT(*) FROM r WHERE k NOT IN (SELECT k FROM l))"
-
-static void test_write_at_once(void)
-{
-	struct database *db = open_pairs();
-	int64_t seen = 0, torn = 0;
-	pid_t pid[4];
-	int bad = 0;
-
-	for (size_t i = 0; i < NITEMS(pid); i++)
-		pid[i] = child_start(child_write_pairs, fx, (int)i);
-	/* A reader beside them never waits and never sees half a transaction. */
-	for (int tries = 0; seen < PAIRS * (int)NITEMS(pid) && tries < 100000; tries++) {
-		torn += count(db, SQL_UNPAIRED);
-		seen = count(db, "SELECT COUNT(*) FROM r");
-		if (tries % 64 == 0)
-			usleep(1000);
-	}
-	for (size_t i = 0; i < NITEMS(pid); i++)
-		bad += child_wait(pid[i]) != 0;
-	is_int(bad, 0, "four writers at once");
-	is_int(torn, 0, "no reader sees half a transaction");
-	is_int(count(db, "SELECT COUNT(*) FROM l"), PAIRS * (int)NITEMS(pid), "every row is there");
-	db_close(db);
-}
-
-static int child_write_for_ever(const struct fixture *f, int arg)
-{
-	struct err err = ERR_INIT;
-	struct database *db = f->open(&err);
-
-	for (int i = 0; db != NULL; i++) {
-		const struct db_value v[] = {DBV_INT((int64_t)arg * 1000000 + i)};
-
-		if (db_begin(db, &err) == -1 ||
-		    db_exec(db, "INSERT INTO l (k) VALUES (?)", v, 1, NULL, &err) == -1 ||
-		    db_exec(db, "INSERT INTO r (k) VALUES (?)", v, 1, NULL, &err) == -1 ||
-		    db_commit(db, &err) == -1)
-			break;
-	}
-	return 1;
-}
-
-static void test_kill_writer(void)
-{
-	struct database *db = open_pairs();
-	int64_t before = 0, after = 0;
-	int grown = 0, torn = 0;
-	unsigned seed = (unsigned)getpid();
-
-	diag("seed %u", seed);
-	for (int round = 0; round < 25; round++) {
-		pid_t pid = child_start(child_write_for_ever, fx, round + 1);
-
-		usleep((useconds_t)(rand_r(&seed) % 30000));
-		kill(pid, SIGKILL);
-		child_wait(pid);
-		torn += count(db, SQL_UNPAIRED) != 0;
-		after = count(db, "SELECT COUNT(*) FROM l");
-		grown += after > before;
-		torn += after < before;
-		before = after;
-	}
-	is_int(torn, 0, "a killed writer leaves all of a transaction or nothing");
-	ok(grown > 3, "and the next one can write (%d of 25 did, %lld rows)", grown, (long long)after);
-	db_close(db);
-}
-
-static int child_migrate_both(const struct fixture *f, int arg)
-{
-	struct err err = ERR_INIT;
-	struct database *db = f->open(&err);
-
-	if (db == NULL || db_migrate(db, &grow_v3, &err) == -1 || db_migrate(db, &fpi_schema, &err) == -1)
-		return 1;
-	db_close(db);
-	return 0;
-}
-
-/* Where DDL is part of the transaction: no tables, those of the first migration, or all. */
-static bool is_whole(struct database *db)
-{
-	int64_t n =
-	    count(db, "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'");
-
-	return n == 0 || n == 4 || n == 7;
-}
-
-static void test_kill_migration(void)
-{
-	unsigned seed = (unsigned)getpid();
-	int64_t whole = clock_mono_us();
-	int killed = 0, bad = 0;
-
-	child_wait(child_start(child_migrate_both, fx, 0));
-	whole = clock_mono_us() - whole;
-	diag("seed %u, a whole migration takes %lld us", seed, (long long)whole);
-	for (int round = 0; round < 20; round++) {
-		struct err err = ERR_INIT;
-		struct database *db;
-
-		fx->fresh();
-		for (int kills = 0; kills < 3; kills++) {
-			pid_t pid = child_start(child_migrate_both, fx, 0);
-
-			usleep((useconds_t)((unsigned)rand_r(&seed) % (uint64_t)whole));
-			kill(pid, SIGKILL);
-			killed += child_wait(pid) == 128 + SIGKILL;
-		}
-		db = fixture_open(fx);
-		bad += db->type->dialect->ddl_in_transaction && !is_whole(db);
-		if (db_migrate(db, &grow_v3, &err) == -1 || db_migrate(db, &fpi_schema, &err) == -1) {
-			diag("round %d: %s", round, err.text);
-			bad++;
-		}
-		bad += count(db, "SELECT COUNT(*) FROM orch_schema") != 3 ||
-		       !run_sql(db, "INSERT INTO grow_a (k, x, y, at) VALUES ('a', 1, 2, NULL)") ||
-		       !run_sql(db, "INSERT INTO grow_b (n) VALUES ('a')") ||
-		       put_sky(db, "X", 1, "20260101", 1, "r", &err) == -1;
-		db_close(db);
-	}
-	is_int(bad, 0, "after a migration was killed the next one completes it");
-	ok(killed > 3, "%d of 60 were killed before they were done", killed);
-}
-
 /* ---- effects */
 
-static void test_effect(void)
+static void test_effect(const struct fixture *fx)
 {
-	struct database *db = open_migrated(), *other = fixture_open(fx);
+	struct database *db = open_migrated(fx), *other = fixture_open(fx);
 	struct db_effect e = {"uid1", "analyze", "uao/20260417/minime13", "aa"};
 	struct db_effect none = {"uid2", "analyze", "", "aa"}, newer = e;
 	struct err err = ERR_INIT;
@@ -801,9 +492,9 @@ static void test_effect(void)
 }
 
 /* A reanalysis of one night replaces its rows and nobody else's. */
-static void test_replace_night(void)
+static void test_replace_night(const struct fixture *fx)
 {
-	struct database *db = open_migrated();
+	struct database *db = open_migrated(fx);
 	struct err err = ERR_INIT;
 
 	for (int run = 0; run < 2; run++) {
@@ -828,9 +519,9 @@ static void test_replace_night(void)
 	db_close(db);
 }
 
-static void run_cases(const struct fixture *f)
+int main(void)
 {
-	static void (*const cases[])(void) = {
+	static void (*const cases[])(const struct fixture *) = {
 	    test_values,
 	    test_long_text,
 	    test_statements,
@@ -841,72 +532,12 @@ static void run_cases(const struct fixture *f)
 	    test_upsert,
 	    test_existing_dataset,
 	    test_grow,
-	    test_migrate_at_once,
-	    test_write_at_once,
-	    test_kill_writer,
-	    test_kill_migration,
 	    test_effect,
 	    test_replace_night,
 	};
 
-	fx = f;
-	for (size_t i = 0; i < NITEMS(cases); i++) {
-		f->fresh();
-		printf("# %s, case %zu\n", f->name, i + 1);
-		cases[i]();
-	}
-}
-
-/* ---- sqlite */
-
-static char sqlite_path[512];
-
-static void sqlite_fresh(void)
-{
-	static int serial;
-
-	snprintf(sqlite_path, sizeof(sqlite_path), "%s/results-%d.db", test_dir(), serial++);
-}
-
-static struct database *sqlite_open_fixture(struct err *err)
-{
-	return db_open(
-	    &db_type_sqlite, "results", &(struct sqlite_conf){.path = sqlite_path, .busy_timeout = 30000}, err);
-}
-
-static const struct fixture on_sqlite = {"sqlite", sqlite_fresh, sqlite_open_fixture};
-
-/* ---- mysql */
-
-static char mysql_database[32];
-
-static void mysql_fresh(void)
-{
-	static int serial;
-	char sql[128];
-
-	snprintf(mysql_database, sizeof(mysql_database), "orch_%d", serial++);
-	snprintf(sql, sizeof(sql), "CREATE DATABASE %s CHARACTER SET utf8mb4", mysql_database);
-	mariadb_root_sql(sql);
-}
-
-static struct database *mysql_open_fixture(struct err *err)
-{
-	struct mysql_conf conf = mariadb_conf(mysql_database);
-
-	return mariadb_open(&conf, err);
-}
-
-static const struct fixture on_mysql = {"mysql", mysql_fresh, mysql_open_fixture};
-
-int main(void)
-{
 	log_open(LOG_WARN_);
 	tap_run(test_schema_check);
-	run_cases(&on_sqlite);
-	if (mariadb_start())
-		run_cases(&on_mysql);
-	else
-		tap_skip("no MariaDB server on this machine");
+	fixture_run(cases, NITEMS(cases));
 	return tap_done();
 }

@@ -1,42 +1,17 @@
 /* What only a server can do to a step: go away, say no, be slow, be somebody else. */
 #include "config.h"
 
-#include "assets/fpi/fpi_schema.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "database/effect.h"
 #include "tests/component/cut_proxy.h"
 #include "tests/component/database_fixture.h"
-#include "tests/component/mariadb_server.h"
-#include "tests/tap.h"
 
-#include <signal.h>
-#include <sys/wait.h>
+#define SOON 20000 /* ms; what has no limit takes longer, and a busy machine does not */
 
-static int64_t count(struct database *db, const char *sql)
+/* The text must help, and must not tell the password. */
+static void is_failure(const struct err *err, enum err_class class, const char *code, const char *what)
 {
-	struct err err = ERR_INIT;
-	int64_t n = -1;
-
-	if (db_query_int(db, sql, NULL, 0, &n, &err) == -1)
-		diag("%s: %s", sql, err.text);
-	return n;
-}
-
-static bool run_sql(struct database *db, const char *sql)
-{
-	struct err err = ERR_INIT;
-
-	if (db_exec(db, sql, NULL, 0, NULL, &err) == 0)
-		return true;
-	diag("%s: %s", sql, err.text);
-	return false;
-}
-
-static void is_err(const struct err *err, enum err_class class, const char *code, const char *what)
-{
-	if (!ok(err->class == class && strcmp(err->code, code) == 0, "%s: %s", what, code))
-		diag("class %s code %s: %s", err_class_name(err->class), err->code, err->text);
+	is_err(-1, err, class, code, what);
 	ok(strstr(err->text, "orchpw") == NULL, "and the password stays out of the text");
 }
 
@@ -71,7 +46,7 @@ static void refused(
 		db_close(db);
 		return;
 	}
-	is_err(&err, class, code, what);
+	is_failure(&err, class, code, what);
 	ok(clock_mono() - t0 <= within, "after %lld ms", (long long)(clock_mono() - t0));
 }
 
@@ -81,28 +56,28 @@ static void test_refusals(void)
 
 	c = good;
 	c.password.name = (char *)"wrong";
-	refused(c, ERR_PERMANENT, "denied", 2000, "a wrong password");
+	refused(c, ERR_PERMANENT, "denied", SOON, "a wrong password");
 	c = good;
 	c.password = (struct secret_ref){SECRET_NONE, NULL};
-	refused(c, ERR_PERMANENT, "denied", 2000, "no password");
+	refused(c, ERR_PERMANENT, "denied", SOON, "no password");
 	c = good;
 	c.password = (struct secret_ref){SECRET_ENV, (char *)"ORCH_TEST_NO_SUCH_VARIABLE"};
-	refused(c, ERR_CONFIG, "secret", 2000, "a password that is not there");
+	refused(c, ERR_CONFIG, "secret", SOON, "a password that is not there");
 	c = good;
 	c.database = (char *)"orch_nowhere";
-	refused(c, ERR_PERMANENT, "no_database", 2000, "an unknown database");
+	refused(c, ERR_PERMANENT, "no_database", SOON, "an unknown database");
 	c = good;
 	c.database = (char *)"mysql";
-	refused(c, ERR_PERMANENT, "denied", 2000, "somebody else's database");
+	refused(c, ERR_PERMANENT, "denied", SOON, "somebody else's database");
 	c = good;
 	c.port = 1;
-	refused(c, ERR_TRANSIENT, "unreachable", 2000, "a closed port");
+	refused(c, ERR_TRANSIENT, "unreachable", SOON, "a closed port");
 	c = good;
 	c.host = (char *)"no-such-host.invalid";
 	refused(c, ERR_TRANSIENT, "unreachable", 60000, "an unknown host");
 	c = good;
 	c.socket = (char *)"/nonexistent/s.sock";
-	refused(c, ERR_TRANSIENT, "unreachable", 2000, "no socket");
+	refused(c, ERR_TRANSIENT, "unreachable", SOON, "no socket");
 }
 
 static int copy_second(const struct db_value *v, size_t n, void *arg)
@@ -144,22 +119,22 @@ static void test_tls(void)
 	c.tls = (char *)"verify";
 	encrypted(c, true, "verified");
 	c.tls_ca = (char *)mariadb_tls_file("other.pem");
-	refused(c, ERR_CONFIG, "tls", 5000, "another authority");
+	refused(c, ERR_CONFIG, "tls", SOON, "another authority");
 	c.tls = (char *)"auto";
-	refused(c, ERR_CONFIG, "tls", 5000, "another authority, auto");
+	refused(c, ERR_CONFIG, "tls", SOON, "another authority, auto");
 	c.tls_ca = NULL;
 	c.tls = (char *)"verify";
-	refused(c, ERR_CONFIG, "tls", 5000, "the system's authorities");
+	refused(c, ERR_CONFIG, "tls", SOON, "the system's authorities");
 	c.tls_ca = (char *)"/nonexistent/ca.pem";
-	refused(c, ERR_CONFIG, "tls", 5000, "a missing file of authorities");
+	refused(c, ERR_CONFIG, "tls", SOON, "a missing file of authorities");
 	c.tls_ca = NULL;
 	c.tls = (char *)"encrypt";
 	encrypted(c, true, "any certificate");
 	c = good;
 	c.host = (char *)"0.0.0.0"; /* reaches this machine, but not by one of its own names */
-	refused(c, ERR_CONFIG, "tls", 5000, "another machine is verified unasked");
+	refused(c, ERR_CONFIG, "tls", SOON, "another machine is verified unasked");
 	c.tls_ca = (char *)mariadb_tls_file("ca.pem");
-	refused(c, ERR_CONFIG, "tls", 5000, "a name the certificate does not have");
+	refused(c, ERR_CONFIG, "tls", SOON, "a name the certificate does not have");
 	c.tls = (char *)"off";
 	c.tls_ca = NULL;
 	encrypted(c, false, "plain text if asked for");
@@ -167,7 +142,7 @@ static void test_tls(void)
 	c.host = (char *)"127.0.0.2";
 	c.port = cut_proxy_start("127.0.0.2", mariadb_port());
 	c.tls_ca = (char *)mariadb_tls_file("ca.pem");
-	refused(c, ERR_CONFIG, "tls", 5000, "an address the certificate does not have");
+	refused(c, ERR_CONFIG, "tls", SOON, "an address the certificate does not have");
 }
 
 /* A server without TLS gets no password of ours unless plain text was asked for. */
@@ -176,15 +151,15 @@ static void test_tls_stripped(void)
 	struct mysql_conf c = mariadb_conf("orch");
 
 	mariadb_kill();
-	mariadb_start_with("--skip-ssl");
+	mariadb_start(test_dir(), "--skip-ssl");
 	c.host = (char *)"0.0.0.0";
-	refused(c, ERR_CONFIG, "tls", 5000, "a server without TLS");
+	refused(c, ERR_CONFIG, "tls", SOON, "a server without TLS");
 	c.tls = (char *)"encrypt";
-	refused(c, ERR_CONFIG, "tls", 5000, "a server without TLS, encrypt");
+	refused(c, ERR_CONFIG, "tls", SOON, "a server without TLS, encrypt");
 	c.tls = (char *)"off";
 	encrypted(c, false, "plain text if asked for");
 	mariadb_kill();
-	mariadb_start();
+	mariadb_start(test_dir(), NULL);
 }
 
 static void test_names(void)
@@ -220,12 +195,12 @@ static void test_strict(void)
 	db = must_open(&c);
 	run_sql(db, "CREATE TABLE s (t VARCHAR(3), n TINYINT, at DATETIME(3))");
 	ok(db_exec(db, "INSERT INTO s (t) VALUES (?)", &DBV_TEXT("abcd"), 1, NULL, &err) == -1, "too long");
-	is_err(&err, ERR_PERMANENT, "bad_value", "too long");
+	is_failure(&err, ERR_PERMANENT, "bad_value", "too long");
 	ok(db_exec(db, "INSERT INTO s (n) VALUES (?)", &DBV_INT(1000), 1, NULL, &err) == -1, "too large");
-	is_err(&err, ERR_PERMANENT, "bad_value", "too large");
+	is_failure(&err, ERR_PERMANENT, "bad_value", "too large");
 	ok(db_exec(db, "INSERT INTO s (at) VALUES (?)", &DBV_TEXT("0000-00-00 00:00:00"), 1, NULL, &err) == -1,
 	    "no date");
-	is_err(&err, ERR_PERMANENT, "bad_value", "no date");
+	is_failure(&err, ERR_PERMANENT, "bad_value", "no date");
 	is_int(count(db, "SELECT COUNT(*) FROM s"), 0, "nothing was stored");
 	db_close(db);
 	mariadb_root_sql("SET GLOBAL sql_mode = DEFAULT");
@@ -246,7 +221,7 @@ static void test_old_dataset(void)
 	            "StopUTTime DATETIME, SummaryImage TEXT, LogFile TEXT) ENGINE=MyISAM CHARACTER SET latin1");
 	run_sql(db, "INSERT INTO DataSet (SummaryImage) VALUES ('a.png'), ('a.png')");
 	ok(db_migrate(db, &fpi_schema, &err) == -1, "duplicates are refused");
-	is_err(&err, ERR_PERMANENT, "duplicates", "old table");
+	is_failure(&err, ERR_PERMANENT, "duplicates", "old table");
 	run_sql(db, "DELETE FROM DataSet WHERE id = 2");
 	ok(db_migrate(db, &fpi_schema, &err) == 0, "a key on the first part of a TEXT: %s", err.text);
 	for (int i = 0; i < 2; i++)
@@ -295,7 +270,7 @@ static void test_read_only(void)
 	run_sql(db, "INSERT INTO r VALUES (1)");
 	mariadb_root_sql("SET GLOBAL read_only = 1");
 	ok(db_exec(db, "INSERT INTO r VALUES (2)", NULL, 0, NULL, &err) == -1, "read-only");
-	is_err(&err, ERR_TRANSIENT, "read_only", "a statement");
+	is_failure(&err, ERR_TRANSIENT, "read_only", "a statement");
 	db_rollback(db);
 	is_int(count(db, "SELECT COUNT(*) FROM r"), 0, "reading works");
 	mariadb_root_sql("SET GLOBAL read_only = 0");
@@ -321,7 +296,7 @@ static void test_too_many(void)
 	while (n < NITEMS(db) && (db[n] = mariadb_open(&c, &err)) != NULL)
 		n++;
 	ok(n < NITEMS(db), "%zu connections fit", n);
-	is_err(&err, ERR_TRANSIENT, "too_many", "one more");
+	is_failure(&err, ERR_TRANSIENT, "too_many", "one more");
 	while (n > 0)
 		db_close(db[--n]);
 	mariadb_root_sql("SET GLOBAL max_connections = 50");
@@ -376,7 +351,7 @@ static void test_deadlock(void)
 	theirs = child_wait(pid);
 	ok(mine == (theirs != 0), "one of two goes through (mine %d, theirs %d)", mine, theirs);
 	if (!mine)
-		is_err(&err, ERR_TRANSIENT, "deadlock", "the victim");
+		is_failure(&err, ERR_TRANSIENT, "deadlock", "the victim");
 	else
 		is_int(theirs, 1, "the victim: deadlock");
 	db_rollback(db);
@@ -397,8 +372,8 @@ static void test_lock_timeout(void)
 	run_sql(db, "UPDATE d SET n = 7 WHERE k = 1");
 	ok(db_exec(other, "UPDATE d SET n = 8 WHERE k = 1", NULL, 0, NULL, &err) == -1,
 	    "a row that somebody holds");
-	is_err(&err, ERR_TRANSIENT, "lock_timeout", "waited for");
-	ok(clock_mono() - t0 < 2000, "for less than the time limit (%lld ms)", (long long)(clock_mono() - t0));
+	is_failure(&err, ERR_TRANSIENT, "lock_timeout", "waited for");
+	ok(clock_mono() - t0 < SOON, "for less than the time limit (%lld ms)", (long long)(clock_mono() - t0));
 	is_int(count(other, "SELECT COUNT(*) FROM d"), 2, "the connection is good");
 	db_close(db);
 	db_close(other);
@@ -417,10 +392,10 @@ static void test_killed_connection(void)
 	snprintf(sql, sizeof(sql), "KILL %lld", (long long)count(db, "SELECT CONNECTION_ID()"));
 	mariadb_root_sql(sql);
 	ok(db_exec(db, "SELECT 1", NULL, 0, NULL, &err) == -1, "killed by an administrator");
-	is_err(&err, ERR_TRANSIENT, "lost", "the next statement");
+	is_failure(&err, ERR_TRANSIENT, "lost", "the next statement");
 	db_rollback(db);
 	ok(db_begin(db, &err) == -1, "stays lost");
-	is_err(&err, ERR_TRANSIENT, "lost", "and the next");
+	is_failure(&err, ERR_TRANSIENT, "lost", "and the next");
 	ok(db_reconnect(db, &err) == 0 && count(db, "SELECT 1") == 1, "until it is asked to reconnect");
 	db_close(db);
 }
@@ -442,12 +417,12 @@ static void test_server_killed(void)
 	db_effect_record(db, &(struct db_effect){"uid2", "analyze", "", "aa"}, &err);
 	mariadb_kill();
 	ok(db_exec(db, "SELECT 1", NULL, 0, NULL, &err) == -1, "the server was killed");
-	is_err(&err, ERR_TRANSIENT, "lost", "a statement");
+	is_failure(&err, ERR_TRANSIENT, "lost", "a statement");
 	ok(db_reconnect(db, &err) == -1, "it is down");
-	is_err(&err, ERR_TRANSIENT, "unreachable", "reconnect");
+	is_failure(&err, ERR_TRANSIENT, "unreachable", "reconnect");
 	ok(db_query_int(db, "SELECT 1", NULL, 0, &(int64_t){0}, &err) == -1, "no connection");
-	is_err(&err, ERR_TRANSIENT, "lost", "a statement without connection");
-	mariadb_start();
+	is_failure(&err, ERR_TRANSIENT, "lost", "a statement without connection");
+	mariadb_start(test_dir(), NULL);
 	ok(db_reconnect(db, &err) == 0, "up again: %s", err.text);
 	ok(db_effect_exists(db, &e, &exists, &err) == 0 && exists, "what was committed is there");
 	is_int(count(db, "SELECT COUNT(*) FROM orch_effect"), 1, "what was not is gone");
@@ -467,9 +442,9 @@ static void test_server_stopped(void)
 	mariadb_freeze();
 	t0 = clock_mono();
 	ok(db_exec(db, "SELECT 1", NULL, 0, NULL, &err) == -1, "the server hangs");
-	is_err(&err, ERR_TRANSIENT, "lost", "a statement");
-	ok(clock_mono() - t0 < 4000, "after %lld ms", (long long)(clock_mono() - t0));
-	refused(c, ERR_TRANSIENT, "lost", 4000, "a new connection");
+	is_failure(&err, ERR_TRANSIENT, "lost", "a statement");
+	ok(clock_mono() - t0 < SOON, "after %lld ms", (long long)(clock_mono() - t0));
+	refused(c, ERR_TRANSIENT, "lost", SOON, "a new connection");
 	mariadb_thaw();
 	ok(db_reconnect(db, &err) == 0, "and back: %s", err.text);
 	db_close(db);
@@ -499,7 +474,7 @@ static void test_stopped_at_commit(void)
 	db_effect_record(db, &e, &err);
 	mariadb_freeze();
 	ok(db_commit(db, &err) == -1, "the server hangs at COMMIT");
-	is_err(&err, ERR_TRANSIENT, "commit_unknown", "COMMIT");
+	is_failure(&err, ERR_TRANSIENT, "commit_unknown", "COMMIT");
 	pid = child_start(wake_server, NULL, 100);
 	child_wait(pid);
 	for (int i = 0; (rc = db_reconnect(db, &err)) == -1 && i < 100; i++)
@@ -609,7 +584,7 @@ static void test_cut_at_commit(void)
 int main(void)
 {
 	log_open(LOG_ERROR_);
-	if (!mariadb_start()) {
+	if (!mariadb_start(test_dir(), NULL)) {
 		tap_skip("no MariaDB server on this machine");
 		return tap_done();
 	}
@@ -629,5 +604,6 @@ int main(void)
 	tap_run(test_stopped_at_commit);
 	tap_run(test_cut_at_commit);
 	tap_run(test_tls_stripped);
+	mariadb_kill();
 	return tap_done();
 }
