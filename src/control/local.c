@@ -55,14 +55,22 @@ static int open_owner(struct local *l, struct err *err)
 	return l->engine ? 0 : -1;
 }
 
+static int open_reader(struct local *l, bool owner, struct err *err)
+{
+	l->reader = state_open_reader(l->conf->state_dir, err);
+	/* Nothing has run yet: that is an answer, not an error. */
+	if (l->reader == NULL && !owner && err_is(err, "not_found"))
+		l->reader = state_open_empty(l->conf->state_dir, err);
+	return l->reader ? 0 : -1;
+}
+
 struct local *local_open(struct conf *conf, bool owner, struct err *err)
 {
 	struct local *l = xcalloc(1, sizeof(*l));
 
 	l->conf = conf_ref(conf);
 	l->base = make_base();
-	if ((owner && open_owner(l, err) == -1) ||
-	    (l->reader = state_open_reader(conf->state_dir, err)) == NULL) {
+	if ((owner && open_owner(l, err) == -1) || open_reader(l, owner, err) == -1) {
 		local_close(l);
 		return NULL;
 	}
@@ -116,19 +124,31 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 	event_base_loopbreak(c->local->base);
 }
 
-int local_call(struct local *l, const char *cmd, const json_t *args, void (*cb)(const json_t *event, void *arg),
-    void *arg, json_t **result, struct err *err)
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct call *c = arg;
+
+	err_code(&c->err, ERR_TRANSIENT, "wait_timeout", "no answer in time");
+	event_base_loopbreak(c->local->base);
+}
+
+int local_call(struct local *l, const char *cmd, const json_t *args, tm_ms timeout_ms,
+    void (*cb)(const json_t *event, void *arg), void *arg, json_t **result, struct err *err)
 {
 	static const struct command_cbs cbs = {.on_event = on_event, .on_answer = on_answer};
 	struct call c = {.local = l, .on_event = cb, .arg = arg};
 	struct event *sigint = evsignal_new(l->base, SIGINT, on_signal, &c);
 	struct event *sigterm = evsignal_new(l->base, SIGTERM, on_signal, &c);
+	struct event *timer = evtimer_new(l->base, on_timeout, &c);
+	struct timeval wait = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
 	struct command *command;
 
 	if (strcmp(cmd, "runs.wait") == 0)
 		c.waits_for = json_int(args, "id", 0);
 	event_add(sigint, NULL);
 	event_add(sigterm, NULL);
+	if (timeout_ms > 0)
+		event_add(timer, &wait);
 	command = command_start(&l->caller, cmd, args, &cbs, &c);
 	while (!c.answered && c.err.class == ERR_NONE)
 		if (event_base_loop(l->base, EVLOOP_ONCE) != 0)
@@ -137,6 +157,7 @@ int local_call(struct local *l, const char *cmd, const json_t *args, void (*cb)(
 		command_cancel(command);
 	event_free(sigint);
 	event_free(sigterm);
+	event_free(timer);
 	if (c.err.class != ERR_NONE) {
 		*err = c.err;
 		json_decref(c.result);

@@ -22,9 +22,9 @@ void local_close(struct local *); /* NULL is fine */
 /*
  * Ask and wait for the answer (control/protocol.h); a new reference in *result.  While a run is waited for, the first
  * SIGINT or SIGTERM cancels it and the wait goes on until its steps have stopped; the second returns at once with code
- * "interrupted".
+ * "interrupted".  After timeout_ms (0: none) it returns with code "wait_timeout".
  */
-int local_call(struct local *, const char *cmd, const json_t *args,
+int local_call(struct local *, const char *cmd, const json_t *args, tm_ms timeout_ms,
     void (*on_event)(const json_t *event, void *arg), void *arg, json_t **result, struct err *err);
 
 #endif

@@ -138,6 +138,17 @@ struct state *state_open_reader(const char *dir, struct err *err)
 	return NULL;
 }
 
+struct state *state_open_empty(const char *dir, struct err *err)
+{
+	struct state *st = state_new(dir);
+
+	if ((st->sql = sql_open(":memory:", SQL_WRITER, err)) == NULL || migrate(st->sql, err) == -1) {
+		state_close(st);
+		st = NULL;
+	}
+	return st;
+}
+
 void state_close(struct state *st)
 {
 	if (st == NULL)

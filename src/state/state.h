@@ -31,6 +31,8 @@ struct state {
 struct state *state_open(const char *dir, struct err *err);
 /* Read-only, without the lock; fails with "not_found" when there is no state yet. */
 struct state *state_open_reader(const char *dir, struct err *err);
+/* What a reader sees before there is a state: an empty one, in memory. */
+struct state *state_open_empty(const char *dir, struct err *err);
 void state_close(struct state *); /* NULL is fine */
 
 /* The newest schema version this program knows; schema_sql(v) leads from v - 1 to v. */

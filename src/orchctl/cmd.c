@@ -1,0 +1,192 @@
+/* cmd.c: the table of commands, finding a row, and help made from it. */
+#include "config.h"
+
+#include "orchctl/ctl.h"
+#include "orchctl/table.h"
+
+#include "base/suggest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CMD(name) extern const struct cmd cmd_##name;
+#include "orchctl/cmds.def"
+#undef CMD
+
+const struct cmd *const cmds[] = {
+#define CMD(name) &cmd_##name,
+#include "orchctl/cmds.def"
+#undef CMD
+    NULL};
+
+const struct arg_opt common_opts[] = {
+    {"config-file", 'f', ARG_VALUE, "FILE",
+        "configuration; otherwise $ORCH_CONFIG, ./orch.yaml, /etc/orch/orch.yaml"},
+    {"help", 'h', ARG_FLAG, NULL, "explain the command"},
+    {"json", 0, ARG_FLAG, NULL, "one JSON object on standard output"},
+    {"quiet", 'q', ARG_FLAG, NULL, "say only what was asked for"},
+    ARG_END,
+};
+
+static bool is_word(const char *have, const char *alias, const char *word)
+{
+	return strcmp(have, word) == 0 || (alias != NULL && strcmp(alias, word) == 0);
+}
+
+struct choice {
+	const char *found; /* the last that `word` begins */
+	size_t n;
+	char list[200];
+};
+
+static void consider(struct choice *c, const char *name)
+{
+	size_t used = strlen(c->list);
+
+	/* Rows of one noun stand together. */
+	if (c->found != NULL && strcmp(c->found, name) == 0)
+		return;
+	snprintf(c->list + used, sizeof(c->list) - used, "%s%s", used ? ", " : "", name);
+	c->found = name;
+	c->n++;
+}
+
+/* The one name that `word` is, or begins; NULL with candidates in err.  name(arg, i) lists them. */
+static const char *pick(const char *word, const char *(*name)(const void *arg, size_t i), const void *arg,
+    const char *kind, struct err *err)
+{
+	struct choice c = {0};
+	const char *n, *near;
+
+	for (size_t i = 0; (n = name(arg, i)) != NULL; i++) {
+		if (strcmp(n, word) == 0)
+			return n;
+		if (strncmp(n, word, strlen(word)) == 0)
+			consider(&c, n);
+	}
+	if (c.n == 1)
+		return c.found;
+	near = suggest_nearest(word, name, arg);
+	if (c.n > 1)
+		err_set(err, ERR_USAGE, "%s '%.40s' could be %s", kind, word, c.list);
+	else
+		err_set(err, ERR_USAGE, "no %s '%.40s'%s%s; try 'orchctl help'", kind, word,
+		    near ? "; did you mean " : "", near ? near : "");
+	return NULL;
+}
+
+static const char *noun_at(const void *arg, size_t i)
+{
+	return cmds[i] ? cmds[i]->noun : NULL;
+}
+
+/* The i-th verb of a noun, aliases after them. */
+static const char *verb_at(const void *arg, size_t i)
+{
+	size_t n = 0;
+
+	for (const struct cmd *const *c = cmds; *c != NULL; c++)
+		if (strcmp((*c)->noun, arg) == 0 && (*c)->verb != NULL && n++ == i)
+			return (*c)->verb;
+	for (const struct cmd *const *c = cmds; *c != NULL; c++)
+		if (strcmp((*c)->noun, arg) == 0 && (*c)->verb != NULL && (*c)->alias != NULL && n++ == i)
+			return (*c)->alias;
+	return NULL;
+}
+
+static const struct cmd *row_of(const char *noun, const char *verb)
+{
+	for (const struct cmd *const *c = cmds; *c != NULL; c++) {
+		if (strcmp((*c)->noun, noun) != 0)
+			continue;
+		if (verb == NULL ? (*c)->verb == NULL || ((*c)->flags & CMD_DEFAULT)
+		                 : (*c)->verb != NULL && is_word((*c)->verb, (*c)->alias, verb))
+			return *c;
+	}
+	return NULL;
+}
+
+const struct cmd *cmd_find(char *const *argv, size_t n, size_t *words, struct err *err)
+{
+	const char *noun = pick(argv[0], noun_at, NULL, "command", err), *verb;
+	const struct cmd *c;
+
+	if (noun == NULL)
+		return NULL;
+	*words = 1;
+	c = row_of(noun, NULL);
+	if (verb_at(noun, 0) == NULL || (c != NULL && (n < 2 || argv[1][0] == '-')))
+		return c;
+	if (n < 2) {
+		err_set(err, ERR_USAGE, "%s what? try 'orchctl help %s'", noun, noun);
+		return NULL;
+	}
+	if ((verb = pick(argv[1], verb_at, noun, noun, err)) == NULL)
+		return NULL;
+	*words = 2;
+	return row_of(noun, verb);
+}
+
+/* ---- help */
+
+static void put_usage(const struct cmd *c)
+{
+	printf("orchctl %s%s%s%s%s%s\n", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
+	    c->operands ? " " : "", c->operands ? c->operands : "", c->opts ? " [options]" : "");
+}
+
+static void put_options(const struct arg_opt *opts, const char *title)
+{
+	struct strbuf sb = STRBUF_INIT(200);
+	struct table *t;
+
+	if (opts == NULL)
+		return;
+	printf("\n%s\n", title);
+	t = table_new("option|meaning");
+	for (const struct arg_opt *o = opts; o->name != NULL; o++) {
+		if (o->letter != 0)
+			strbuf_addf(&sb, "-%c, ", o->letter);
+		strbuf_addf(&sb, "--%s", o->name);
+		if (o->kind != ARG_FLAG)
+			strbuf_addf(&sb, o->kind == ARG_OPTIONAL ? "[=%s]" : " %s", o->value);
+		table_take(t, &sb);
+		table_cell(t, PAINT_NONE, o->help);
+	}
+	table_end(t, 2, NULL);
+	strbuf_release(&sb);
+}
+
+void cmd_explain(const struct cmd *c)
+{
+	fputs("usage: ", stdout);
+	put_usage(c);
+	printf("\n%s\n", c->help);
+	if (c->more != NULL)
+		printf("\n%s\n", c->more);
+	put_options(c->opts, "options");
+	put_options(common_opts, "options of every command");
+}
+
+void cmd_usage(const char *noun)
+{
+	struct table *t = table_new("command|what it does");
+	struct strbuf sb = STRBUF_INIT(300);
+
+	if (noun == NULL)
+		puts("usage: orchctl [-f FILE] [--json] COMMAND ...\n");
+	for (const struct cmd *const *p = cmds; *p != NULL; p++) {
+		const struct cmd *c = *p;
+
+		if (noun != NULL && strcmp(noun, c->noun) != 0)
+			continue;
+		strbuf_addf(&sb, "%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
+		    c->operands ? " " : "", c->operands ? c->operands : "");
+		table_take(t, &sb);
+		table_cell(t, PAINT_NONE, c->help);
+	}
+	table_end(t, 2, NULL);
+	strbuf_release(&sb);
+	if (noun == NULL)
+		puts("\n'orchctl help COMMAND' tells more. Words may be cut short as long as they are unique.");
+}

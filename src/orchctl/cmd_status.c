@@ -1,0 +1,196 @@
+/* cmd_status.c: how it goes, and the story of one key or partition. */
+#include "config.h"
+
+#include "orchctl/ctl.h"
+#include "orchctl/run_text.h"
+#include "orchctl/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- status */
+
+static void put_daemon(const json_t *s)
+{
+	struct strbuf sb = STRBUF_INIT(500);
+
+	if (json_bool(s, "daemon", false) && json_is_integer(json_object_get(s, "pid"))) {
+		printf("orchd %s ", json_str(s, "version", ""));
+		ctl_put(PAINT_GOOD, json_bool(s, "draining", false) ? "draining" : "running");
+		text_between(&sb, json_object_get(s, "started_at"), NULL);
+		printf(", process %" PRId64 ", for %s\n", json_int(s, "pid", 0), sb.buf);
+	} else {
+		fputs("orchd ", stdout);
+		ctl_put(PAINT_WARN, "not running");
+		puts("; this is what the state says");
+	}
+	strbuf_reset(&sb);
+	text_size(&sb, json_int(s, "state_bytes", 0));
+	ctl_put_field("config", json_str(s, "config_file", NULL));
+	ctl_put_field("state", sb.buf);
+	strbuf_release(&sb);
+}
+
+static void put_runs(const json_t *s)
+{
+	const json_t *runs = json_object_get(s, "runs");
+	struct strbuf sb = STRBUF_INIT(500);
+	int64_t failed = json_int(s, "failed_last_day", 0);
+
+	strbuf_addf(&sb, "%" PRId64 " running, %" PRId64 " queued", json_int(runs, "running", 0),
+	    json_int(runs, "queued", 0));
+	if (json_is_integer(json_object_get(s, "steps_running")))
+		strbuf_addf(&sb, ", %" PRId64 " steps running", json_int(s, "steps_running", 0));
+	ctl_put_field("runs", sb.buf);
+	if (failed > 0) {
+		strbuf_reset(&sb);
+		strbuf_addf(
+		    &sb, "%" PRId64 " failed in the last 24 hours ('orchctl runs --state failed')", failed);
+		ctl_put_field("", sb.buf);
+	}
+	strbuf_release(&sb);
+}
+
+static void put_sensors(const json_t *sensors)
+{
+	struct strbuf sb = STRBUF_INIT(8192);
+	json_t *s;
+	size_t i;
+
+	json_array_foreach(sensors, i, s)
+	{
+		const json_t *last = json_object_get(s, "last");
+
+		strbuf_reset(&sb);
+		text_clean(&sb, json_str(s, "name", ""));
+		if (json_bool(s, "paused", false))
+			strbuf_addstr(&sb, " paused");
+		strbuf_addstr(&sb, ", last tick ");
+		text_ago(&sb, json_object_get(s, "last_tick_at"));
+		if (json_is_object(last)) {
+			strbuf_addstr(&sb, ": ");
+			text_clean(&sb, json_str(last, "outcome", ""));
+			if (json_str(last, "reason", "")[0] != '\0') {
+				strbuf_addstr(&sb, ", ");
+				text_clean(&sb, json_str(last, "reason", ""));
+			}
+		}
+		ctl_put_field(i == 0 ? "sensors" : "", sb.buf);
+	}
+	strbuf_release(&sb);
+}
+
+static void show_status(struct ctl *ctl, const json_t *s)
+{
+	const json_t *holds = json_object_get(s, "holds");
+	struct strbuf sb = STRBUF_INIT(100);
+
+	put_daemon(s);
+	put_runs(s);
+	put_sensors(json_object_get(s, "sensors"));
+	if (json_array_size(holds) > 0) {
+		strbuf_addf(&sb, "%zu ('orchctl hold' lists them)", json_array_size(holds));
+		ctl_put_field("holds", sb.buf);
+	}
+	strbuf_release(&sb);
+}
+
+static int status(struct ctl *ctl, struct err *err)
+{
+	return ctl_show(ctl, "status", NULL, show_status, err);
+}
+
+const struct cmd cmd_status = {
+    .noun = "status",
+    .help = "how it goes: the daemon, runs, sensors, holds",
+    .run = status,
+};
+
+/* ---- why */
+
+static void put_why_keys(const json_t *keys)
+{
+	struct table *t = table_new("key|verdict|since|reason");
+	struct strbuf sb = STRBUF_INIT(8192);
+	json_t *key;
+	size_t i;
+
+	json_array_foreach(keys, i, key)
+	{
+		const char *verdict = json_str(key, "verdict", "");
+
+		table_cell(t, PAINT_NONE, json_str(key, "key", ""));
+		table_cell(t, text_state_paint(verdict, NULL), verdict);
+		text_time(&sb, json_object_get(key, "since"));
+		table_take(t, &sb);
+		table_cell(t, PAINT_NONE, json_str(key, "reason", ""));
+	}
+	if (table_rows(t) > 0)
+		putchar('\n');
+	table_end(t, 2, NULL);
+	strbuf_release(&sb);
+}
+
+static void put_why_runs(const json_t *runs)
+{
+	struct table *t = table_new(">run|state|what|started|>took|why");
+	struct strbuf sb = STRBUF_INIT(8192);
+	json_t *run;
+	size_t i;
+
+	json_array_foreach(runs, i, run)
+	{
+		enum paint paint = run_text_state(&sb, run);
+
+		table_cellf(t, "%" PRId64, json_int(run, "id", 0));
+		table_cell(t, paint, sb.buf);
+		strbuf_reset(&sb);
+		table_cell(t, PAINT_NONE,
+		    json_str(run, "job", json_string_value(json_array_get(json_object_get(run, "assets"), 0))));
+		text_time(&sb, json_object_get(run, "started_at"));
+		table_take(t, &sb);
+		text_between(&sb, json_object_get(run, "started_at"), json_object_get(run, "ended_at"));
+		table_take(t, &sb);
+		table_cell(t, PAINT_NONE, json_str(run, "wait_reason", json_str(run, "why", "")));
+	}
+	if (table_rows(t) > 0)
+		putchar('\n');
+	table_end(t, 2, NULL);
+	strbuf_release(&sb);
+}
+
+static void show_why(struct ctl *ctl, const json_t *result)
+{
+	const json_t *lines = json_object_get(result, "lines");
+	json_t *line;
+	size_t i;
+
+	ctl_put(PAINT_BOLD, json_str(result, "what", ""));
+	putchar('\n');
+	json_array_foreach(lines, i, line)
+	{
+		fputs("  ", stdout);
+		ctl_put(PAINT_NONE, json_string_value(line));
+		putchar('\n');
+	}
+	put_why_keys(json_object_get(result, "keys"));
+	put_why_runs(json_object_get(result, "runs"));
+}
+
+static int why(struct ctl *ctl, struct err *err)
+{
+	json_t *args = json_object();
+
+	json_object_set_new(args, "what", json_text_new(args_operand(&ctl->args, 0)));
+	return ctl_show(ctl, "why", args, show_why, err);
+}
+
+const struct cmd cmd_why = {
+    .noun = "why",
+    .operands = "KEY|PARTITION",
+    .min_operands = 1,
+    .max_operands = 1,
+    .help = "what happened to a key or a partition, and why",
+    .run = why,
+};
