@@ -25,6 +25,7 @@ struct loader {
 	struct store_op *get;
 	bool paused;
 	int64_t fed; /* bytes of the archive */
+	bool moved; /* since the last report: a stalled store must not look busy */
 
 	struct delivery *deliveries; /* under way */
 	size_t ndeliveries;
@@ -69,6 +70,7 @@ static void on_piece_data(const void *p, size_t n, void *arg)
 
 	relay_feed(l->relay, l->piece, p, n);
 	l->fed += (int64_t)n;
+	l->moved = true;
 	if (!relay_hungry(l->relay)) {
 		l->paused = true;
 		store_op_pause(l->get, true);
@@ -116,6 +118,7 @@ static void delivery_end(struct delivery *d)
 	if ((*d->link = d->next) != NULL)
 		d->next->link = d->link;
 	l->ndeliveries--;
+	l->moved = true;
 	relay_settle(l->relay, d->parcel);
 	free(d->key);
 	free(d);
@@ -280,7 +283,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	struct loader *l = arg;
 	struct err err = ERR_INIT;
 
-	step_progress(l->c->step, "bytes", l->fed, l->c->pieces->bytes);
+	if (l->moved)
+		step_progress(l->c->step, "bytes", l->fed, l->c->pieces->bytes);
+	l->moved = false;
 	if (step_cancelled(l->c->step)) {
 		err_set(&err, ERR_CANCELLED, "cancelled while unpacking");
 		fail(l, &err);

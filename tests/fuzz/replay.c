@@ -40,7 +40,7 @@ static void run_folder(const char *name)
 	char path[1024];
 
 	while (d != NULL && (de = readdir(d)) != NULL) {
-		if (de->d_name[0] == '.')
+		if (de->d_name[0] == '.' || de->d_type == DT_DIR)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", test_src(name), de->d_name);
 		files++;
