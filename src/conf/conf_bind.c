@@ -23,21 +23,23 @@ struct type_view {
 	const void *type;
 	const struct opt *opts;
 	size_t conf_size;
+	int (*check)(const void *conf, struct err *err);
 };
 
 typedef const char *type_name_fn(const void *unused, size_t i);
 
-#define VIEW_OF(kind, struct_name, table)                                                                 \
-	static const char *kind##_type_name(const void *unused, size_t i)                                 \
-	{                                                                                                 \
-		return table[i] != NULL ? table[i]->name : NULL;                                          \
-	}                                                                                                 \
-	static struct type_view kind##_view(const char *name)                                             \
-	{                                                                                                 \
-		for (size_t i = 0; table[i] != NULL; i++)                                                 \
-			if (strcmp(table[i]->name, name) == 0)                                            \
-				return (struct type_view){table[i], table[i]->opts, table[i]->conf_size}; \
-		return (struct type_view){0};                                                             \
+#define VIEW_OF(kind, struct_name, table)                                                            \
+	static const char *kind##_type_name(const void *unused, size_t i)                            \
+	{                                                                                            \
+		return table[i] != NULL ? table[i]->name : NULL;                                     \
+	}                                                                                            \
+	static struct type_view kind##_view(const char *name)                                        \
+	{                                                                                            \
+		for (size_t i = 0; table[i] != NULL; i++)                                            \
+			if (strcmp(table[i]->name, name) == 0)                                       \
+				return (struct type_view){                                           \
+				    table[i], table[i]->opts, table[i]->conf_size, table[i]->check}; \
+		return (struct type_view){0};                                                        \
 	}
 
 VIEW_OF(store, store_type, store_types)
@@ -85,28 +87,24 @@ static struct type_view resolve_type(struct loader *l, enum conf_kind kind, cons
 	return t;
 }
 
-/* Bind the type's part into fresh memory and the engine's part into own; NULL without a type. */
+/* Bind the type's part into fresh memory and the engine's part into own, and let the type check it; NULL without a type. */
 static void *bind_typed(struct loader *l, enum conf_kind kind, const struct conf_decl *d,
     const struct type_view *t, const struct opt *engine, void *own)
 {
 	char where[CONF_NAME_MAX + 32];
 	void *opts = xcalloc(1, t->conf_size + 1);
 	struct opt_part parts[] = {{engine, own}, {t->opts, opts}};
+	struct err err = ERR_INIT;
 
 	if (t->type == NULL) {
 		free(opts);
 		return NULL;
 	}
-	opt_bind_parts(parts, 2, also_type, d->body, conf_where(kind, d->key->text, where), l->diags);
+	conf_where(kind, d->key->text, where);
+	if (opt_bind_parts(parts, 2, also_type, d->body, where, l->diags) == 0 && t->check != NULL &&
+	    t->check(opts, &err) == -1)
+		diag_add(l->diags, DIAG_ERROR, &d->key->mark, "value", "%s: %s", where, err.text);
 	return opts;
-}
-
-static void report(struct loader *l, enum conf_kind kind, const struct conf_decl *d, const struct err *err)
-{
-	char where[CONF_NAME_MAX + 32];
-
-	diag_add(l->diags, DIAG_ERROR, &d->key->mark, "value", "%s: %s", conf_where(kind, d->key->text, where),
-	    err->text);
 }
 
 static void bind_pools(struct loader *l)
@@ -167,15 +165,10 @@ static void bind_sensors(struct loader *l)
 	for (size_t i = 0; i < d->n; i++) {
 		struct type_view t = resolve_type(l, CONF_SENSOR, &d->v[i], sensor_view, sensor_type_name);
 		struct conf_sensor *s = &c->sensors[i];
-		size_t errors = l->diags->errors;
-		struct err err = ERR_INIT;
 
 		s->name = xstrdup(d->v[i].key->text);
 		s->type = t.type;
 		s->opts = bind_typed(l, CONF_SENSOR, &d->v[i], &t, conf_sensor_opts, s);
-		if (s->opts != NULL && l->diags->errors == errors && s->type->check != NULL &&
-		    s->type->check(s->opts, &err) == -1)
-			report(l, CONF_SENSOR, &d->v[i], &err);
 	}
 	c->nsensors = d->n;
 }
@@ -190,16 +183,11 @@ static void bind_assets(struct loader *l)
 	for (size_t i = 0; i < d->n; i++) {
 		struct type_view t = resolve_type(l, CONF_ASSET, &d->v[i], asset_view, asset_type_name);
 		struct conf_asset *a = &c->assets[i];
-		size_t errors = l->diags->errors;
-		struct err err = ERR_INIT;
 
 		a->name = xstrdup(d->v[i].key->text);
 		a->type = t.type;
 		a->opts = bind_typed(l, CONF_ASSET, &d->v[i], &t, conf_asset_opts, a);
 		l->asset_decl[i] = &d->v[i];
-		if (a->opts != NULL && l->diags->errors == errors && a->type->check != NULL &&
-		    a->type->check(a->opts, &err) == -1)
-			report(l, CONF_ASSET, &d->v[i], &err);
 	}
 	c->nassets = d->n;
 }

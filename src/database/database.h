@@ -52,6 +52,8 @@ struct db_type {
 	const struct opt *opts;
 	size_t conf_size;
 	const struct dialect *dialect; /* database/dialect.h */
+	/* Cross-checks of a bound conf beyond the rows; may be NULL. */
+	int (*check)(const void *conf, struct err *err);
 	struct database *(*open)(const void *conf, struct err *err);
 };
 extern const struct db_type *const db_types[]; /* NULL-terminated */

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "store/s3_impl.h"
 
+#include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct s3 *s3_of(struct store *st)
@@ -64,14 +66,16 @@ static const struct store_ops s3_ops = {
 static int check_bucket(const char *bucket, struct err *err)
 {
 	size_t n = strlen(bucket);
+	struct in_addr address;
 
 	if (n >= 3 && n <= 63 && strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789-.") == n &&
 	    bucket[0] != '-' && bucket[0] != '.' && bucket[n - 1] != '-' && bucket[n - 1] != '.' &&
-	    strstr(bucket, "..") == NULL)
+	    strstr(bucket, "..") == NULL && inet_pton(AF_INET, bucket, &address) != 1)
 		return 0;
 	return err_set(err, ERR_CONFIG,
-	    "bucket '%s': a name has 3 to 63 lower-case letters, digits, '-' and '.'; is the variable it comes "
-	    "from set?",
+	    "bucket '%s': a name has 3 to 63 lower-case letters, digits, '-' and '.', and is no address; is "
+	    "the "
+	    "variable it comes from set?",
 	    bucket);
 }
 
@@ -125,12 +129,28 @@ static int set_address(struct s3 *s3, struct err *err)
 	return 0;
 }
 
+static int s3_check(const void *opts, struct err *err)
+{
+	const struct s3_conf *conf = opts;
+	struct s3 probe = {.conf = conf};
+	int rc = check_bucket(conf->bucket, err);
+
+	if (rc == 0 && conf->endpoint != NULL && *conf->endpoint != '\0')
+		rc = parse_endpoint(&probe, conf->endpoint, err);
+	if (rc == 0 && (conf->access_key.source == SECRET_NONE) != (conf->secret_key.source == SECRET_NONE))
+		rc =
+		    err_set(err, ERR_CONFIG, "access_key and secret_key belong together; give both or neither");
+	free(probe.scheme);
+	free(probe.authority);
+	return rc;
+}
+
 static struct store *s3_open(const char *name, const void *opts, struct event_base *base, struct err *err)
 {
 	const struct s3_conf *conf = opts;
 	struct s3 *s3;
 
-	if (check_bucket(conf->bucket, err) == -1)
+	if (s3_check(conf, err) == -1)
 		return NULL;
 	s3 = xcalloc(1, sizeof(*s3));
 	s3->conf = conf;
@@ -244,5 +264,6 @@ const struct store_type store_s3 = {
     .summary = "a bucket on AWS S3 or a compatible service",
     .opts = s3_opts,
     .conf_size = sizeof(struct s3_conf),
+    .check = s3_check,
     .open = s3_open,
 };

