@@ -8,10 +8,9 @@
  * A night's results go in like this:
  *
  *     db_migrate(db, &fpi_schema, err)               tables are there and of this program's version
- *     db_begin(db, err)
- *     db_exec(db, "DELETE FROM fpi_sky WHERE ...")   rows of an earlier analysis
- *     db_upsert(db, &fpi_sky_table, ...)             once per row
- *     db_effect_commit(db, &effect, err)             effect row and COMMIT, database/effect.h
+ *     db_transact(db, &effect, write_night, ...)     the rows and their effect row, database/effect.h
+ *
+ * where write_night deletes the rows of an earlier analysis and calls db_upsert for each new one.
  *
  * Errors.  Server down, lock, deadlock, read-only, lost connection, disk full: TRANSIENT.  Constraint violated, no such
  * table, access denied: PERMANENT.  A lost answer to COMMIT is TRANSIENT with code "commit_unknown": reconnect and look

@@ -3,6 +3,7 @@
 #include "database/effect.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/utctime.h"
 #include "database/dialect.h"
 
@@ -30,7 +31,7 @@ static const struct schema_table effect_table = {
         (const struct schema_column[]){
             {"run_uid", COL_TEXT, 64, 0, NULL,
                 "identity of the work: equal inputs and settings give equal results"},
-            {"asset", COL_TEXT, 128, 0, NULL, "asset whose step wrote the rows"},
+            {"asset", COL_TEXT, 255, 0, NULL, "asset whose step wrote the rows"},
             {"partition_key", COL_TEXT, 255, COL_REQUIRED, NULL, "partition, or empty"},
             {"manifest_sha256", COL_TEXT, 64, COL_REQUIRED, NULL, "manifest of the same results in the store"},
             {"committed_at", COL_DATETIME_MS, 0, COL_REQUIRED, NULL, "when the rows were written"},
@@ -96,6 +97,11 @@ int db_effect_exists(struct database *db, const struct db_effect *e, bool *exist
 	return rc;
 }
 
+static void wait_ms(tm_ms ms)
+{
+	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
 /* A server that restarts is back within seconds; one that is down for longer is for the next attempt. */
 #define LOOK_TRIES   6
 #define LOOK_WAIT_MS 500
@@ -104,7 +110,7 @@ static int look_for_effect(struct database *db, const struct db_effect *e, bool 
 {
 	for (int i = 0; i < LOOK_TRIES; i++) {
 		if (i > 0)
-			nanosleep(&(struct timespec){.tv_nsec = LOOK_WAIT_MS * 1000000L}, NULL);
+			wait_ms(LOOK_WAIT_MS);
 		if (db_reconnect(db, err) == 0 && db_effect_exists(db, e, exists, err) == 0)
 			return 0;
 		if (err != NULL && err->class != ERR_TRANSIENT)
@@ -133,4 +139,46 @@ int db_effect_commit(struct database *db, const struct db_effect *e, struct err 
 	if (err != NULL)
 		*err = commit;
 	return -1;
+}
+
+#define FIRST_WAIT_MS 100
+#define LAST_WAIT_MS  5000
+
+static int transact_once(
+    struct database *db, const struct db_effect *e, db_work_fn *work, void *arg, struct err *err)
+{
+	if (db_begin(db, err) == -1)
+		return -1;
+	if (work(db, arg, err) == 0 && db_effect_commit(db, e, err) == 0)
+		return 0;
+	db_rollback(db);
+	return -1;
+}
+
+/* 1: the effect is there after all; 0: try again; the errors of a server that is away are for the next try to report. */
+static int back_again(struct database *db, const struct db_effect *e)
+{
+	bool exists = false;
+
+	return db_reconnect(db, NULL) == 0 && db_effect_exists(db, e, &exists, NULL) == 0 && exists;
+}
+
+int db_transact(struct database *db, const struct db_effect *e, db_work_fn *work, void *arg, tm_ms patience,
+    struct err *err)
+{
+	tm_ms deadline = clock_mono() + patience, wait = FIRST_WAIT_MS;
+
+	for (;;) {
+		struct err local = ERR_INIT;
+
+		if (transact_once(db, e, work, arg, &local) == 0)
+			return 0;
+		if (local.class != ERR_TRANSIENT || clock_mono() + wait > deadline)
+			return err_code(err, local.class, local.code, "%s", local.text);
+		log_info("database %s: trying again in %lld ms: %s", db->name, (long long)wait, local.text);
+		wait_ms(wait);
+		wait = MIN(wait * 2, (tm_ms)LAST_WAIT_MS);
+		if (back_again(db, e))
+			return 0;
+	}
 }

@@ -34,4 +34,14 @@ int db_effect_exists(struct database *, const struct db_effect *, bool *exists, 
  */
 int db_effect_commit(struct database *, const struct db_effect *, struct err *err);
 
+/* The statements of one transaction.  It may run several times, each time on a database without its rows. */
+typedef int db_work_fn(struct database *, void *arg, struct err *err);
+/*
+ * Begin, work, record the effect, commit; and as long as the failure is TRANSIENT (deadlock, lost connection, a server
+ * that restarts) do it again from the start on a new connection, for up to `patience`.  So results of an hour are not
+ * thrown away for a second's trouble.  Whoever comes back after a failure finds the effect durable or not at all.
+ */
+int db_transact(
+    struct database *, const struct db_effect *, db_work_fn *work, void *arg, tm_ms patience, struct err *err);
+
 #endif

@@ -5,7 +5,8 @@
 #include <mysql.h>
 
 #ifndef LIBMARIADB
-#error "MariaDB Connector/C is needed (Debian: libmariadb-dev); Oracle's client has other options for TLS and logging in"
+#error \
+    "MariaDB Connector/C is needed (Debian: libmariadb-dev); Oracle's client has other options for TLS and logging in"
 #endif
 
 /* Macros of the library's header use calls that are banned in ours. */

@@ -491,6 +491,43 @@ static void test_effect(const struct fixture *fx)
 	db_close(other);
 }
 
+struct flaky {
+	int runs, failures;
+	enum err_class class;
+};
+
+static int flaky_work(struct database *db, void *arg, struct err *err)
+{
+	struct flaky *f = arg;
+
+	if (put_sky(db, "XR", 1000 + f->runs, "20260417", 1, "r", err) == -1)
+		return -1;
+	return f->runs++ < f->failures ? err_code(err, f->class, "flaky", "not yet") : 0;
+}
+
+static void test_transact(const struct fixture *fx)
+{
+	const struct db_effect e = {"uid1", "analyze", "", "aa"};
+	struct database *db = open_migrated(fx);
+	struct flaky f = {0, 2, ERR_TRANSIENT};
+	struct err err = ERR_INIT;
+
+	ok(db_transact(db, &e, flaky_work, &f, 60000, &err) == 0 && f.runs == 3, "third time lucky: %s",
+	    err.text);
+	is_int(count(db, "SELECT COUNT(*) FROM fpi_sky"), 1, "the rows of the third time");
+	is_int(count(db, "SELECT COUNT(*) FROM orch_effect"), 1, "and the effect");
+	f = (struct flaky){0, 2, ERR_PERMANENT};
+	is_err(db_transact(db, &e, flaky_work, &f, 60000, &err), &err, ERR_PERMANENT, "flaky",
+	    "what will not pass");
+	is_int(f.runs, 1, "is not tried again");
+	f = (struct flaky){0, 1000, ERR_TRANSIENT};
+	is_err(db_transact(db, &(struct db_effect){"uid2", "analyze", "", "aa"}, flaky_work, &f, 500, &err),
+	    &err, ERR_TRANSIENT, "flaky", "patience ends");
+	ok(f.runs > 1, "after some tries");
+	ok(db_begin(db, &err) == 0 && db_commit(db, &err) == 0, "and the connection is in order: %s", err.text);
+	db_close(db);
+}
+
 /* A reanalysis of one night replaces its rows and nobody else's. */
 static void test_replace_night(const struct fixture *fx)
 {
@@ -533,6 +570,7 @@ int main(void)
 	    test_existing_dataset,
 	    test_grow,
 	    test_effect,
+	    test_transact,
 	    test_replace_night,
 	};
 

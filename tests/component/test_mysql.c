@@ -581,6 +581,53 @@ static void test_cut_at_commit(void)
 	db_close(witness);
 }
 
+static int write_three(struct database *db, void *arg, struct err *err)
+{
+	for (int i = 0; i < 3; i++)
+		if (db_exec(db, "INSERT INTO c (s, i) VALUES (?, ?)",
+		        (struct db_value[]){DBV_INT(*(int *)arg), DBV_INT(i)}, 2, NULL, err) == -1)
+			return -1;
+	return 0;
+}
+
+/* A transaction outlives a connection that an idle hour broke, a restart of the server, and a cut at COMMIT. */
+static void test_transact(void)
+{
+	struct mysql_conf c = mariadb_conf("orch_cut");
+	struct database *db = must_open(&c);
+	struct err err = ERR_INIT;
+	int set = -1;
+	char sql[64];
+
+	snprintf(sql, sizeof(sql), "KILL %lld", (long long)count(db, "SELECT CONNECTION_ID()"));
+	mariadb_root_sql(sql);
+	ok(db_transact(db, &(struct db_effect){"t1", "a", "", "aa"}, write_three, &set, 60000, &err) == 0,
+	    "a broken connection: %s", err.text);
+	set = -2;
+	mariadb_kill();
+	is_failure(
+	    (db_transact(db, &(struct db_effect){"t2", "a", "", "aa"}, write_three, &set, 500, &err), &err),
+	    ERR_TRANSIENT, "lost", "a server that stays away");
+	mariadb_start(test_dir(), NULL);
+	ok(db_transact(db, &(struct db_effect){"t2", "a", "", "aa"}, write_three, &set, 60000, &err) == 0,
+	    "and is back: %s", err.text);
+	db_close(db);
+	c.port = cut_proxy_start("127.0.0.1", mariadb_port());
+	db = must_open(&c);
+	for (enum cut kind = CUT_NONE; kind < CUT_ANYWHERE; kind++) {
+		char uid[16];
+
+		set = -10 - (int)kind;
+		snprintf(uid, sizeof(uid), "cut-%d", (int)kind);
+		cut_proxy_set(kind, 0, 50);
+		ok(db_transact(db, &(struct db_effect){uid, "a", "", "aa"}, write_three, &set, 60000, &err) ==
+		        0,
+		    "%s: %s", cut_names[kind], err.text);
+	}
+	is_int(count(db, "SELECT COUNT(*) FROM c WHERE s < 0"), 3 * (2 + CUT_ANYWHERE), "every row once");
+	db_close(db);
+}
+
 int main(void)
 {
 	log_open(LOG_ERROR_);
@@ -603,6 +650,7 @@ int main(void)
 	tap_run(test_server_stopped);
 	tap_run(test_stopped_at_commit);
 	tap_run(test_cut_at_commit);
+	tap_run(test_transact);
 	tap_run(test_tls_stripped);
 	mariadb_kill();
 	return tap_done();
