@@ -9,6 +9,7 @@
 #include "assets/fpi/image.h"
 #include "base/mem.h"
 
+#include <endian.h>
 #include <hdf5.h>
 #include <math.h>
 #include <pthread.h>
@@ -18,13 +19,67 @@ static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
 
 enum { BINNING = 2 };
 
-/* The file in memory. */
+/*
+ * The library would copy the file twice before it reads a byte.  These callbacks lend it the caller's memory instead: the
+ * file is opened for reading only, so nothing is written there.
+ */
+static void *lend(size_t n, H5FD_file_image_op_t op, void *bytes)
+{
+	(void)n;
+	(void)op;
+	return bytes;
+}
+
+static void *lend_copy(void *to, const void *from, size_t n, H5FD_file_image_op_t op, void *bytes)
+{
+	(void)n;
+	(void)op;
+	return to == from && to == bytes ? to : NULL;
+}
+
+static void *lend_more(void *old, size_t n, H5FD_file_image_op_t op, void *bytes)
+{
+	(void)old;
+	(void)n;
+	(void)op;
+	(void)bytes;
+	return NULL;
+}
+
+static herr_t lend_end(void *old, H5FD_file_image_op_t op, void *bytes)
+{
+	(void)old;
+	(void)op;
+	(void)bytes;
+	return 0;
+}
+
+static void *same_data(void *bytes)
+{
+	return bytes;
+}
+
+static herr_t keep_data(void *bytes)
+{
+	(void)bytes;
+	return 0;
+}
+
+/* The file in memory, which must stay until it is closed. */
 static hid_t open_image(const uint8_t *p, size_t n)
 {
 	hid_t fapl = H5Pcreate(H5P_FILE_ACCESS), file = -1;
+	void *bytes = (void *)(uintptr_t)p;
+	H5FD_file_image_callbacks_t lending = {.image_malloc = lend,
+	    .image_memcpy = lend_copy,
+	    .image_realloc = lend_more,
+	    .image_free = lend_end,
+	    .udata_copy = same_data,
+	    .udata_free = keep_data,
+	    .udata = bytes};
 
 	if (fapl >= 0 && H5Pset_fapl_core(fapl, 1 << 16, 0) >= 0 &&
-	    H5Pset_file_image(fapl, (void *)(uintptr_t)p, n) >= 0)
+	    H5Pset_file_image_callbacks(fapl, &lending) >= 0 && H5Pset_file_image(fapl, bytes, n) >= 0)
 		file = H5Fopen("night", H5F_ACC_RDONLY, fapl);
 	H5Pclose(fapl);
 	return file;
@@ -141,65 +196,79 @@ static int read_shape(hid_t set, struct fpi_pixels *px, struct err *err)
 	    dim[0] > INT32_MAX ? INT32_MAX : (int64_t)dim[0], err);
 }
 
-/* Pixels in the widest type of their class; *is_float tells which.  The caller frees. */
-static void *read_wide(hid_t set, size_t pixels, bool *is_float, struct err *err)
-{
-	hid_t type = H5Dget_type(set);
-	H5T_class_t class = H5Tget_class(type);
-	size_t size = H5Tget_size(type);
-	void *wide = NULL;
+/* Pixels on their way: as they stand in the file, or converted to the widest type of their class. */
+struct raw {
+	const uint8_t *ints; /* 64-bit little-endian integers, lent; NULL: see wide */
+	void *wide; /* int64_t or double */
+	bool is_float;
+};
 
-	H5Tclose(type);
-	if ((class != H5T_INTEGER && class != H5T_FLOAT) || size == 0 || size > 8) {
-		fpi_image_bad(err, "image pixels are not numbers of at most 8 bytes");
-		return NULL;
-	}
-	*is_float = class == H5T_FLOAT;
-	wide = malloc(pixels * 8);
-	if (wide == NULL)
-		err_set(err, ERR_TRANSIENT, "no memory for an image of %zu pixels", pixels);
-	else if (H5Dread(set, *is_float ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT,
-	             wide) < 0) {
-		fpi_image_bad(err, "image cannot be read");
-		free(wide);
-		wide = NULL;
-	}
-	return wide;
+static int read_wide(hid_t set, size_t pixels, struct raw *out, struct err *err)
+{
+	hid_t memory = out->is_float ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT64;
+
+	out->wide = malloc(pixels * 8);
+	if (out->wide == NULL)
+		return err_set(err, ERR_TRANSIENT, "no memory for an image of %zu pixels", pixels);
+	if (H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out->wide) >= 0)
+		return 0;
+	free(out->wide);
+	return fpi_image_bad(err, "image cannot be read");
 }
 
-/* Everything that needs the library; pixels come back in their widest type. */
-static void *read_set(
-    const uint8_t *p, size_t n, bool header_binning, struct fpi_image *out, bool *is_float, struct err *err)
+/* What the controller writes needs no conversion and is left where it is. */
+static int read_pixels(hid_t set, const uint8_t *p, size_t n, size_t pixels, struct raw *out, struct err *err)
+{
+	hid_t type = H5Dget_type(set);
+	haddr_t at = H5Dget_offset(set);
+	bool plain = H5Tequal(type, H5T_STD_I64LE) > 0 && at != HADDR_UNDEF && at <= n && pixels * 8 <= n - at;
+
+	out->is_float = H5Tget_class(type) == H5T_FLOAT;
+	H5Tclose(type);
+	if (!plain)
+		return read_wide(set, pixels, out, err);
+	out->ints = p + at;
+	return 0;
+}
+
+/* Everything that needs the library. */
+static int read_set(
+    const uint8_t *p, size_t n, bool header_binning, struct fpi_image *out, struct raw *raw, struct err *err)
 {
 	hid_t file = open_image(p, n), set = -1;
-	H5L_info_t link;
-	void *wide = NULL;
+	int rc = -1;
 
-	if (file < 0) {
-		fpi_image_bad(err, "damaged HDF5 file");
-		return NULL;
-	}
-	if (H5Lexists(file, "image", H5P_DEFAULT) > 0 && H5Lget_info(file, "image", &link, H5P_DEFAULT) >= 0 &&
-	    link.type == H5L_TYPE_HARD)
-		set = H5Dopen2(file, "image", H5P_DEFAULT);
+	if (file < 0)
+		return fpi_image_bad(err, "damaged HDF5 file");
+	set = H5Dopen2(file, "image", H5P_DEFAULT);
 	if (set < 0)
 		fpi_image_bad(err, "no data set 'image'");
 	else if (read_header(set, header_binning, &out->frame, err) == 0 && read_shape(set, &out->px, err) == 0)
-		wide = read_wide(set, (size_t)out->px.width * (size_t)out->px.height, is_float, err);
+		rc = read_pixels(set, p, n, (size_t)out->px.width * (size_t)out->px.height, raw, err);
 	if (set >= 0)
 		H5Dclose(set);
 	H5Fclose(file);
-	return wide;
+	return rc;
 }
 
-/* Into u16 when the values allow it; false leaves them to the caller. */
-static bool narrow_int(const int64_t *v, size_t n, uint16_t *out)
+static int64_t int_at(const struct raw *raw, size_t i)
+{
+	int64_t v;
+
+	memcpy(&v, (raw->ints != NULL ? raw->ints : (const uint8_t *)raw->wide) + 8 * i, sizeof(v));
+	return raw->ints != NULL ? (int64_t)le64toh((uint64_t)v) : v;
+}
+
+/* Into u16 when the values allow it. */
+static bool narrow_ints(const struct raw *raw, size_t n, uint16_t *out)
 {
 	uint64_t high = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		high |= (uint64_t)v[i];
-		out[i] = (uint16_t)v[i];
+		int64_t v = int_at(raw, i);
+
+		high |= (uint64_t)v;
+		out[i] = (uint16_t)v;
 	}
 	return high <= UINT16_MAX;
 }
@@ -214,34 +283,35 @@ static size_t find_wild(const double *v, size_t n)
 	return i;
 }
 
-static void ints_to_doubles(void *wide, size_t n)
+/* As doubles, in memory of their own; integers are converted in place where they are ours. */
+static double *to_doubles(struct raw *raw, size_t n)
 {
-	double *f = wide;
+	double *f = raw->wide;
 
-	for (size_t i = 0; i < n; i++) {
-		int64_t v;
-
-		memcpy(&v, &f[i], sizeof(v));
-		f[i] = (double)v;
-	}
+	if (raw->is_float)
+		return f;
+	if (f == NULL)
+		f = xcalloc(n, sizeof(*f));
+	for (size_t i = 0; i < n; i++)
+		f[i] = (double)int_at(raw, i);
+	return f;
 }
 
-/* Keeps wide or frees it. */
-static int take_pixels(void *wide, bool is_float, struct fpi_pixels *px, struct err *err)
+/* raw->wide is kept or freed. */
+static int take_pixels(struct raw *raw, struct fpi_pixels *px, struct err *err)
 {
 	size_t n = (size_t)px->width * (size_t)px->height, wild;
-	double *f = wide;
+	double *f;
 
-	if (!is_float && narrow_int(wide, n, px->u16)) {
-		free(wide);
+	if (!raw->is_float && narrow_ints(raw, n, px->u16)) {
+		free(raw->wide);
 		return 0;
 	}
-	if (!is_float)
-		ints_to_doubles(wide, n);
+	f = to_doubles(raw, n);
 	wild = find_wild(f, n);
 	if (wild < n) {
 		fpi_image_bad(err, "pixel %zu is %g", wild, f[wild]);
-		free(wide);
+		free(f);
 		return -1;
 	}
 	free(px->u16);
@@ -252,14 +322,14 @@ static int take_pixels(void *wide, bool is_float, struct fpi_pixels *px, struct 
 
 int fpi_hdf5_decode(const uint8_t *p, size_t n, bool header_binning, struct fpi_image *out, struct err *err)
 {
-	bool is_float = false;
-	void *wide;
+	struct raw raw = {0};
+	int rc;
 
 	if (fpi_hdf5_check(p, n, err) == -1)
 		return -1;
 	pthread_mutex_lock(&library);
 	H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-	wide = read_set(p, n, header_binning, out, &is_float, err);
+	rc = read_set(p, n, header_binning, out, &raw, err);
 	pthread_mutex_unlock(&library);
-	return wide == NULL ? -1 : take_pixels(wide, is_float, &out->px, err);
+	return rc == -1 ? -1 : take_pixels(&raw, &out->px, err);
 }
