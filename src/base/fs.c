@@ -50,7 +50,7 @@ int fs_sync_dir(const char *path, struct err *err)
 	return rc;
 }
 
-static char *parent_of(const char *path)
+char *fs_dirname(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -61,7 +61,7 @@ static char *parent_of(const char *path)
 
 int fs_sync_parent(const char *path, struct err *err)
 {
-	char *parent = parent_of(path);
+	char *parent = fs_dirname(path);
 	int rc = fs_sync_dir(parent, err);
 
 	free(parent);
@@ -87,7 +87,7 @@ int fs_write_all(int fd, const void *p, size_t n, struct err *err)
 
 static int write_beside(const char *path, const void *p, size_t n, mode_t mode, bool durable, struct err *err)
 {
-	char *parent = parent_of(path);
+	char *parent = fs_dirname(path);
 	char *tmp = xasprintf("%s/.tmp-XXXXXX", parent);
 	int rc = -1, fd = mkostemp(tmp, O_CLOEXEC);
 

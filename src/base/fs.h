@@ -34,6 +34,8 @@ int fs_write_all(int fd, const void *p, size_t n, struct err *err);
  * Returns the descriptor (close-on-exec).
  */
 int fs_lock(const char *path, struct err *err);
+/* The folder that holds path: "/a" of "/a/b", "/" of "/a", "." of "a"; free() it. */
+char *fs_dirname(const char *path);
 /* dir + "/" + name, or name alone when it is absolute; free() it. */
 char *fs_join(const char *dir, const char *name);
 

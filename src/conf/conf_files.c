@@ -15,15 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *dir_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		return xstrdup("");
-	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
-}
-
 /* Where to complain about a file: the entry that names it, or the file itself. */
 static struct mark mark_of(const struct conf_file *f)
 {
@@ -204,7 +195,9 @@ static bool climbs(const char *path)
 static void include_entry(
     struct loader *l, const struct conf_file *f, const struct node *entry, struct digest *digest)
 {
-	char *dir = dir_of(f->shown), *shown = NULL, *path = NULL;
+	/* "x.yaml", not "./x.yaml", beside a file that was given without a folder. */
+	char *dir = strchr(f->shown, '/') != NULL ? fs_dirname(f->shown) : xstrdup("");
+	char *shown = NULL, *path = NULL;
 
 	if (entry->kind != NODE_TEXT || entry->text[0] == '\0') {
 		diag_add(l->diags, DIAG_ERROR, &entry->mark, "type",

@@ -2,6 +2,7 @@
 
 #include "conf/conf_loader.h"
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "conf/opt_text.h"
 
@@ -11,12 +12,10 @@
 static struct conf *conf_new(const char *path)
 {
 	struct conf *c = xcalloc(1, sizeof(*c));
-	const char *slash;
 
 	c->refs = 1;
 	c->file = opt_path_absolute(NULL, path);
-	slash = strrchr(c->file, '/');
-	c->dir = slash == c->file ? xstrdup("/") : xstrndup(c->file, (size_t)(slash - c->file));
+	c->dir = fs_dirname(c->file);
 	return c;
 }
 

@@ -2,6 +2,7 @@
 
 #include "conf/opt_bind.h"
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/suggest.h"
 #include "conf/opt_text.h"
@@ -10,15 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The folder of the file a node stands in, NULL when it stands in none. */
+/* Where relative paths of a node start: the folder of its file; NULL when it stands in none. */
 static char *dir_of(const struct node *n)
 {
-	const char *file = n != NULL ? n->mark.file : NULL;
-	const char *slash = file != NULL ? strrchr(file, '/') : NULL;
-
-	if (slash == NULL)
-		return NULL;
-	return slash == file ? xstrdup("/") : xstrndup(file, (size_t)(slash - file));
+	return n != NULL && n->mark.file != NULL && n->mark.line > 0 ? fs_dirname(n->mark.file) : NULL;
 }
 
 static const char *wanted_kind(const struct opt *opt)

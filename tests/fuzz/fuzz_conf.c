@@ -65,7 +65,7 @@ static void bind(const struct opt *opts, size_t size, const struct node *n)
 	free(b);
 }
 
-static void bind_all(const struct node *n)
+static void bind_all(const struct node *n, int depth)
 {
 	for (size_t i = 0; conf_tables[i].what != NULL; i++)
 		bind(conf_tables[i].opts, conf_tables[i].conf_size, n);
@@ -76,9 +76,9 @@ static void bind_all(const struct node *n)
 	}
 	for (size_t i = 0; store_types[i] != NULL; i++)
 		bind(store_types[i]->opts, store_types[i]->conf_size, n);
-	for (size_t i = 0; n->kind == NODE_MAP && i < n->n && i < 8; i++)
+	for (size_t i = 0; depth > 0 && n->kind == NODE_MAP && i < n->n && i < 8; i++)
 		if (n->item[i]->kind == NODE_MAP)
-			bind_all(n->item[i]);
+			bind_all(n->item[i], depth - 1);
 }
 
 static void parse_texts(const char *text)
@@ -130,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_PROMISE((n == NULL) == (ds.errors > 0));
 	if (n != NULL) {
 		node_expand_env(n, &ds);
-		bind_all(n);
+		bind_all(n, 2);
 		for (size_t i = 0; i < n->n; i++)
 			if (n->item[i]->kind == NODE_TEXT)
 				parse_texts(n->item[i]->text);

@@ -147,6 +147,38 @@ static void test_accepted(void)
 	conf_unref(NULL);
 }
 
+/* Names as the user wrote them in messages, absolute paths in the result; nested includes start at their own folder. */
+static void test_relative(void)
+{
+	struct diags ds = DIAGS_INIT;
+	char *cwd = getcwd(NULL, 0);
+
+	new_dir();
+	mkdir(path_of("sub"), 0700);
+	put("orch.yaml", "include: sub/a.yaml\n", 20);
+	put("sub/a.yaml", "include: ['b*.yaml']\nstate_dir: here\n", 37);
+	put("sub/b.yaml", "assets: {x: {type: plain, retries: many}}\n", 42);
+	if (chdir(dir) == -1)
+		tap_bail("chdir");
+	ok(conf_load("orch.yaml", &ds) == NULL && ds.errors == 1, "one mistake, two includes away");
+	is_str(ds.v[0].mark.file, "sub/b.yaml", "is reported where the user looks for it");
+	diags_release(&ds);
+	ok(conf_load("./orch.yaml", &ds) == NULL, "with a folder before it");
+	is_str(ds.v[0].mark.file, "./sub/b.yaml", "also there");
+	diags_release(&ds);
+	put("sub/b.yaml", "pools: {}\n", 10);
+	struct conf *c = conf_load("orch.yaml", &ds);
+	is_str(c != NULL ? c->state_dir : NULL, path_of("sub/here"),
+	    "paths are absolute, from the folder of their file");
+	is_str(c->file, path_of("orch.yaml"), "the file too");
+	ok(c->files.n == 3 && strcmp(c->files.v[2], path_of("sub/b.yaml")) == 0, "and those included");
+	conf_unref(c);
+	diags_release(&ds);
+	if (chdir(cwd) == -1)
+		tap_bail("chdir");
+	free(cwd);
+}
+
 static void test_minimal(void)
 {
 	struct diags ds = DIAGS_INIT;
@@ -654,6 +686,7 @@ int main(void)
 {
 	umask(022);
 	tap_run(test_accepted);
+	tap_run(test_relative);
 	tap_run(test_minimal);
 	tap_run(test_bad);
 	tap_run(test_long_name);
