@@ -21,6 +21,8 @@
 #define TWILIGHT_S      900.0 /* from the night's limits to the first and last frame */
 #define MOON_MARGIN_DEG 40.0 /* the analysis drops frames nearer than 37 */
 #define GAP_OFFSET      8.7e-5 /* real gaps are not quite the nominal ones; part of it */
+#define SCALE_TOLERANCE 0.05
+#define RIM_LEAST       0.2 /* of the light in the middle */
 #define COSMICS_PER_S   0.065 /* on 512 x 512 pixels */
 #define HOT_MOST_PER_S  20.0
 
@@ -64,6 +66,22 @@ void sim_spec_default(const struct fpi_setup *setup, struct sim_spec *spec)
 
 /* ---- the instrument */
 
+/*
+ * Some rows of the table hold place-holders, under which no instrument could have worked: a falloff that leaves no light at
+ * the rim, a scale that lens and pixels contradict.
+ */
+static void mend_optics(const struct fpi_instrument *ins, int binning, struct forward_optics *o)
+{
+	double nominal = ins->pix_size_m * binning / ins->focal_length_m;
+
+	if (fabs(o->alpha / nominal - 1) > SCALE_TOLERANCE)
+		o->alpha = nominal;
+	if (1 + o->a1 * M_PI + o->a2 * M_PI * M_PI < RIM_LEAST) {
+		o->a1 = -0.05;
+		o->a2 = -0.02;
+	}
+}
+
 static void init_optics(struct sim_night *n)
 {
 	const struct fpi_instrument *ins = &n->setup.instrument;
@@ -85,6 +103,7 @@ static void init_optics(struct sim_night *n)
 	    .b2 = ins->estimate_blur ? d->b2 : 0,
 	    .rmax = fmin(fmin(n->cx, n->spec.size - 1 - n->cx), fmin(n->cy, n->spec.size - 1 - n->cy)),
 	};
+	mend_optics(ins, n->binning, &n->optics);
 }
 
 static void init_hot_pixels(struct sim_night *n)
@@ -112,31 +131,35 @@ static const struct fpi_direction *find_direction(const struct fpi_site *site, c
 	return NULL;
 }
 
-/* The turn of sky directions: a zenith frame in every five, so that each night has its Doppler reference. */
-static const struct fpi_direction *sky_direction(const struct sim_night *n, size_t turn)
+static const char *const turn_names[] = {"Zenith", "North", "East", "South", "West"};
+#define NTURN NITEMS(turn_names)
+
+/*
+ * The sky directions take turns: of those clear of the moon, the one looked at least often, so that a direction which had to wait
+ * catches up (without zenith frames a night has no Doppler reference).
+ */
+static const struct fpi_direction *choose_direction(const struct sim_night *n, int looked[NTURN], double utc_s)
 {
-	static const char *const names[] = {"Zenith", "North", "East", "South", "West"};
-	const struct fpi_direction *d = find_direction(&n->setup.site, names[turn % NITEMS(names)]);
+	const struct fpi_direction *best = find_direction(&n->setup.site, turn_names[0]);
+	bool best_clear = false;
+	size_t at = 0;
 
-	return d != NULL ? d : find_direction(&n->setup.site, "Zenith");
-}
+	for (size_t k = 0; k < NTURN; k++) {
+		const struct fpi_direction *d = find_direction(&n->setup.site, turn_names[k]);
+		bool clear;
 
-/* The scheduled direction, or when the moon is near it, the next that is clear of it. */
-static const struct fpi_direction *choose_direction(const struct sim_night *n, size_t *turn, double utc_s)
-{
-	const struct fpi_direction *first = sky_direction(n, *turn);
-
-	for (size_t k = 0; k < 5; k++) {
-		const struct fpi_direction *d = sky_direction(n, *turn + k);
-
-		if (d != NULL && (!n->spec.avoid_moon ||
-		                     moon_angle_deg(&n->place, utc_s, d->az, d->ze) >= MOON_MARGIN_DEG)) {
-			*turn += k + 1;
-			return d;
+		if (d == NULL)
+			continue;
+		clear =
+		    !n->spec.avoid_moon || moon_angle_deg(&n->place, utc_s, d->az, d->ze) >= MOON_MARGIN_DEG;
+		if ((clear && !best_clear) || (clear == best_clear && looked[k] < looked[at])) {
+			best = d;
+			best_clear = clear;
+			at = k;
 		}
 	}
-	(*turn)++;
-	return first;
+	looked[at]++;
+	return best;
 }
 
 /* Which frames are laser frames: the first, the last, and the rest spread evenly between the sky frames. */
@@ -234,7 +257,8 @@ static void plan_frames(struct sim_night *n, double first_s, double slot_s)
 {
 	int numbers[SIM_TAGS_MAX + 1] = {0};
 	const struct fpi_direction *d = NULL;
-	size_t sky = 0, turn = 0;
+	int looked[NTURN] = {0};
+	size_t sky = 0;
 	struct rng r;
 
 	rng_init(&r, n->spec.seed, STREAM_NAMES);
@@ -258,7 +282,7 @@ static void plan_frames(struct sim_night *n, double first_s, double slot_s)
 			plan_laser(n, utc_s, e);
 		} else {
 			if (tag == 0 || d == NULL) /* all lines look the same way in turn */
-				d = choose_direction(n, &turn, utc_s);
+				d = choose_direction(n, looked, utc_s);
 			snprintf(e->tag, sizeof(e->tag), "%s", n->spec.tags[tag]);
 			e->az = d->az;
 			e->ze = d->ze;
