@@ -46,13 +46,21 @@ struct delivery {
 
 static void pump(struct loader *l);
 
+/*
+ * The first reason counts.  A bad archive's puts under way are waited for, not cancelled: a store may carry out a request
+ * that nobody waits for any more, and what it then makes could not be taken back.
+ */
 static void fail(struct loader *l, const struct err *err)
 {
-	if (l->done)
+	if (l->rc == -1)
 		return;
-	l->done = true;
 	l->rc = -1;
 	l->err = *err;
+	l->done = err->class != ERR_BAD_DATA;
+	relay_stop(l->relay);
+	store_op_cancel(l->get);
+	l->get = NULL;
+	l->paused = false;
 }
 
 /* ---- pieces in */
@@ -179,8 +187,10 @@ static void on_look(const struct store_object *obj, const struct err *why, void 
 		delivery_end(d);
 		return;
 	}
-	if (why == NULL && obj->size == d->parcel->size && obj->sha256 != NULL &&
-	    strcmp(obj->sha256, d->parcel->sha256) == 0) {
+	if (l->rc == -1) {
+		delivery_end(d);
+	} else if (why == NULL && obj->size == d->parcel->size && obj->sha256 != NULL &&
+	           strcmp(obj->sha256, d->parcel->sha256) == 0) {
 		l->r.present++;
 		delivery_end(d);
 	} else {
@@ -253,21 +263,21 @@ static void deliver(struct loader *l, struct parcel *p)
 /* Move on whatever can: the only place that does, called after every change. */
 static void pump(struct loader *l)
 {
+	struct err err = ERR_INIT;
 	struct parcel *p;
-	int rc;
+	int rc = 0;
 
-	if (l->paused && !l->done && relay_hungry(l->relay)) {
+	if (l->paused && relay_hungry(l->relay)) {
 		l->paused = false;
 		store_op_pause(l->get, false);
 	}
-	while (!l->done && l->ndeliveries < IN_FLIGHT_MAX && (p = relay_take(l->relay)) != NULL)
+	while (l->rc == 0 && l->ndeliveries < IN_FLIGHT_MAX && (p = relay_take(l->relay)) != NULL)
 		deliver(l, p);
-	if (l->done || !relay_ended(l->relay, &rc, &l->err))
-		return;
-	if (rc == -1 || l->ndeliveries == 0) {
+	bool ended = l->rc == -1 || relay_ended(l->relay, &rc, &err);
+	if (rc == -1)
+		fail(l, &err);
+	if (ended && l->ndeliveries == 0)
 		l->done = true;
-		l->rc = rc;
-	}
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
@@ -289,6 +299,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	if (step_cancelled(l->c->step)) {
 		err_set(&err, ERR_CANCELLED, "cancelled while unpacking");
 		fail(l, &err);
+		l->done = true;
 	}
 }
 
@@ -329,17 +340,22 @@ static int start(struct loader *l, const char *const *names, struct err *err)
 
 int loader_run(const struct loader_conf *c, struct loader_result *out, struct err *err)
 {
-	struct loader l = {.c = c, .rc = -1};
+	struct loader l = {.c = c};
 	const char **names = xcalloc(c->pieces->n + 1, sizeof(*names));
 
 	for (size_t i = 0; i < c->pieces->n; i++)
 		names[i] = pieces_base_name(c->pieces->v[i].key);
 	l.relay = relay_new(err);
-	if (l.relay != NULL) {
+	if (l.relay == NULL) {
+		l.rc = -1;
+	} else {
 		l.r.members = members_new(c->conf->flatten);
-		if (start(&l, names, &l.err) == 0)
-			while (!l.done && event_base_loop(c->store->base, EVLOOP_ONCE) != -1)
-				;
+		l.rc = start(&l, names, &l.err);
+		while (!l.done && (l.rc == 0 || l.ndeliveries > 0))
+			if (event_base_loop(c->store->base, EVLOOP_ONCE) == -1) {
+				l.rc = err_set(&l.err, ERR_BUG, "the event loop failed");
+				break;
+			}
 		stop(&l);
 		if (l.rc == 0)
 			*out = l.r;
