@@ -390,7 +390,10 @@ void step_set_state(struct state *st, struct run_step *s, enum step_state to, tm
 	    has_err && s->err.class ? err_class_name(s->err.class) : NULL,
 	    has_err && s->err.code[0] ? s->err.code : NULL, has_err ? s->err.text : NULL, s->run_uid, metadata);
 	free(metadata);
-	if (to == STEP_FAILED || to == STEP_RETRYING || to == STEP_SKIPPED) {
+	if (to == STEP_SKIPPED) {
+		run_event(st, s->run, s->asset, s->attempts, "step", now, "skipped: %s", s->err.text);
+		log_info("run %" PRId64 " asset=%s state=skipped: %s", s->run->id, s->asset, s->err.text);
+	} else if (to == STEP_FAILED || to == STEP_RETRYING) {
 		run_event(st, s->run, s->asset, s->attempts, "step", now, "%s (%s): %s", step_state_name(to),
 		    err_class_name(s->err.class), s->err.text);
 		log_warn("run %" PRId64 " asset=%s state=%s class=%s: %s", s->run->id, s->asset,
