@@ -178,8 +178,17 @@ static int find_aux_other_year(const struct fpi_analysis_conf *conf, const struc
 static int read_file(void *arg, size_t i, struct strbuf *out, struct err *err)
 {
 	const struct fpi_input_list *l = arg;
+	const struct store_entry *e = &l->entries[i];
+	struct err why;
 
-	return store_sync_get(l->store, l->entries[i].key, l->entries[i].etag, out, NULL, err);
+	if (store_sync_get(l->store, e->key, e->etag, out, NULL, err) == 0)
+		return 0;
+	/* Another instrument's run copies the cloud file of their common site: the next attempt lists anew. */
+	if (err != NULL && (err_is(err, "precondition") || err_is(err, "not_found"))) {
+		why = *err;
+		err_code(err, ERR_TRANSIENT, "changed", "an input changed while it was read: %s", why.text);
+	}
+	return -1;
 }
 
 static struct fpi_source source_of(struct fpi_input_list *l)

@@ -141,10 +141,10 @@ class Orch:
         return done.stdout + done.stderr
 
     def ctl(self, *args, **kw):
-        """The object that orchctl --json prints."""
+        """The object that orchctl --json prints; the first one when it follows runs as well."""
         done = self.orchctl("--json", *args, **kw)
         try:
-            return json.loads(done.stdout) if done.stdout.strip() else {}
+            return json.loads(done.stdout.splitlines()[0]) if done.stdout.strip() else {}
         except json.JSONDecodeError as e:
             raise Failed(f"orchctl {args}: no JSON: {e}\n{done.stdout}\n{done.stderr}") from e
 
@@ -189,7 +189,7 @@ class Orch:
     # ---- what happened
 
     def tick(self, sensor=SENSOR, *args):
-        return self.ctl("sensors", "tick", sensor, "--wait", *args)
+        return self.ctl("sensors", "tick", sensor, *args)
 
     def runs(self, **want):
         found = self.ctl("runs", "list").get("runs", [])

@@ -247,7 +247,7 @@ def orch_program(name):
 
 def test_exit_codes(orch):
     pipeline(orch, work="true")
-    orch.text("runs", "cancel", "1", code=5)
+    orch.text("launch", "night", "--detach", code=5)
     orch.start()
     orch.text("runs", "show", "4711", code=3)
     orch.text("sensors", "tick", "nosuch", "--wait", code=3)
