@@ -159,6 +159,10 @@ static const struct {
     {"configuration", source_config},
     {"environment", source_environment},
     {"service credentials", source_service},
+    {"shared files", source_profile},
+    {"web identity", source_web_identity},
+    {"container", source_container},
+    {"instance metadata", source_metadata},
 };
 
 /* ---- the chain */
@@ -209,9 +213,8 @@ static void nobody(struct credentials *c)
 	struct err err = ERR_INIT;
 
 	err_code(&err, ERR_CONFIG, "credentials",
-	    "no credentials: neither in the configuration nor in AWS_ACCESS_KEY_ID nor among the service's "
-	    "credentials (set "
-	    "anonymous: yes for a public bucket)");
+	    "no credentials: not in the configuration, AWS_ACCESS_KEY_ID, the service's credentials, shared "
+	    "files, web identity, container or instance metadata (set anonymous: yes for a public bucket)");
 	answer(c, &err);
 }
 
@@ -315,6 +318,7 @@ void credentials_free(struct credentials *c)
 		c->fetch->cancel(c->fetch);
 	if (c->freed != NULL)
 		*c->freed = true;
+	secret_free(c->metadata_token);
 	credential_release(&c->now);
 	event_free(c->timer);
 	free(c);

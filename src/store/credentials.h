@@ -4,8 +4,10 @@
  *
  * Sources in order: the configuration's references, environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
  * AWS_SESSION_TOKEN), the credential files of the service manager ($CREDENTIALS_DIRECTORY/aws_access_key_id,
- * aws_secret_access_key).  Half a pair is an error, not a reason to go on.  Nobody is anonymous by accident: only the
- * configuration can ask for that.
+ * aws_secret_access_key), shared files with profiles (AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE, AWS_PROFILE:
+ * static keys, credential_process, role_arn with a source_profile that has keys or with a web identity token file), web
+ * identity by environment, container endpoint, instance metadata (version 2 only).  Half a pair is an error, not a reason to go on.
+ * Nobody is anonymous by accident: only the configuration can ask for that.
  *
  * Fetching may take time; callers that come meanwhile wait in line for the same answer.  Secrets are wiped when freed
  * and never appear in errors or logs.

@@ -20,7 +20,9 @@ struct s3_conf {
 	bool anonymous;
 	int64_t attempts, multipart_threshold, part_size;
 	tm_ms connect_timeout, timeout;
-	int64_t copy_limit; /* not an option: most bytes of one copy request; 0: the service's 5 GiB */
+	/* Not options, for tests: most bytes of one copy request (0: the service's 5 GiB), age of abandoned uploads (0: a day). */
+	int64_t copy_limit;
+	tm_ms sweep_age;
 };
 
 extern const struct store_type store_s3;

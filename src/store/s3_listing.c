@@ -21,8 +21,10 @@ struct item {
 };
 
 struct s3_listing {
-	char *prefix, *start_after;
-	char *last; /* key of the page before */
+	char *prefix;
+	char *floor; /* every key must be larger: the last one delivered, at first the caller's start_after */
+	char *asked; /* floor as it can be asked for, see askable */
+	bool paged; /* floor is a key of the page before */
 	char *token; /* that asks for the next page */
 	bool more;
 	int empty_pages;
@@ -31,7 +33,7 @@ struct s3_listing {
 	struct s3_xml *xml;
 	struct strbuf text;
 	struct item item, items[S3_PAGE_MAX];
-	size_t n;
+	size_t n, kept; /* items; those of them delivered */
 	bool truncated, has_truncated, url;
 	int64_t key_count; /* -1: not said */
 	struct strbuf next_token;
@@ -39,12 +41,34 @@ struct s3_listing {
 	struct store_object page[S3_PAGE_MAX];
 };
 
+/*
+ * Servers echo start-after without encoding, and with a control character in it their answer is not XML.  Ask from
+ * before that character then, and pass over the keys that come once more.
+ */
+static char *askable(const char *floor)
+{
+	size_t n = 0;
+
+	if (floor == NULL)
+		return NULL;
+	while (floor[n] != '\0' && ((unsigned char)floor[n] >= 0x20 || strchr("\t\n\r", floor[n]) != NULL))
+		n++;
+	return n > 0 ? xstrndup(floor, n) : NULL;
+}
+
+static void set_floor(struct s3_listing *l, const char *key)
+{
+	xstrset(&l->floor, key);
+	free(l->asked);
+	l->asked = askable(l->floor);
+}
+
 struct s3_listing *s3_listing_new(const char *prefix, const char *start_after)
 {
 	struct s3_listing *l = xcalloc(1, sizeof(*l));
 
 	l->prefix = xstrdup(prefix);
-	xstrset(&l->start_after, start_after);
+	set_floor(l, start_after);
 	l->more = true;
 	strbuf_init(&l->text, S3_PAGE_MAX * (3 * STORE_KEY_MAX + STORE_ETAG_MAX + 2));
 	strbuf_init(&l->next_token, TOKEN_MAX);
@@ -57,8 +81,8 @@ void s3_listing_free(struct s3_listing *l)
 		return;
 	s3_xml_free(l->xml);
 	free(l->prefix);
-	free(l->start_after);
-	free(l->last);
+	free(l->floor);
+	free(l->asked);
 	free(l->token);
 	strbuf_release(&l->text);
 	strbuf_release(&l->next_token);
@@ -258,18 +282,26 @@ static int check_key(struct s3_listing *l, char *key, const char *before, struct
 		return err_code(err, ERR_BAD_DATA, "field.key",
 		    "the listing has a key that is empty, too long or not UTF-8");
 	if (strncmp(key, l->prefix, strlen(l->prefix)) != 0)
-		return err_code(err, ERR_BAD_DATA, "proto.prefix", "the listing of '%s' has the key '%.200s'",
-		    l->prefix, key);
+		return err_code(err, ERR_BAD_DATA, "proto.prefix",
+		    "the listing of '%s' has a key that lies elsewhere", l->prefix);
 	if (before != NULL && strcmp(key, before) <= 0)
-		return err_code(err, ERR_BAD_DATA, before == l->last ? "proto.pagination" : "proto.order",
-		    "the listing has '%.200s' after '%.200s'", key, before);
+		return err_code(
+		    err, ERR_BAD_DATA, "proto.order", "the listing has '%.200s' after '%.200s'", key, before);
 	return 0;
+}
+
+/* Keys that come again because we had to ask from before the floor. */
+static bool is_repeated(const struct s3_listing *l, const char *key)
+{
+	return l->floor != NULL && (l->asked == NULL || strcmp(l->asked, l->floor) != 0) &&
+	       strcmp(key, l->floor) <= 0;
 }
 
 static int check_keys(struct s3_listing *l, struct err *err)
 {
-	const char *before = l->last ? l->last : l->start_after;
+	const char *before = NULL;
 
+	l->kept = 0;
 	for (size_t i = 0; i < l->n; i++) {
 		const struct item *it = &l->items[i];
 		char *key = l->text.buf + it->key;
@@ -277,7 +309,12 @@ static int check_keys(struct s3_listing *l, struct err *err)
 		if (check_key(l, key, before, err) == -1)
 			return -1;
 		before = key;
-		l->page[i] = (struct store_object){
+		if (is_repeated(l, key))
+			continue;
+		if (l->kept == 0 && l->floor != NULL && strcmp(key, l->floor) <= 0)
+			return err_code(err, ERR_BAD_DATA, l->paged ? "proto.pagination" : "proto.order",
+			    "the listing has '%.200s' after '%.200s'", key, l->floor);
+		l->page[l->kept++] = (struct store_object){
 		    .key = key, .size = it->size, .etag = l->text.buf + it->etag, .modified = it->modified};
 	}
 	return 0;
@@ -298,6 +335,9 @@ static int check_pagination(struct s3_listing *l, bool token_lost, struct err *e
 		    err, ERR_BAD_DATA, "proto.pagination", "the listing goes on but names no continuation");
 	if (!token_lost && l->token != NULL && strcmp(l->token, l->next_token.buf) == 0)
 		return err_code(err, ERR_BAD_DATA, "proto.pagination", "the listing turns in a circle");
+	if (token_lost && l->kept == 0)
+		return err_code(err, ERR_BAD_DATA, "proto.pagination",
+		    "the listing does not get past keys with control characters");
 	l->empty_pages = l->n == 0 ? l->empty_pages + 1 : 0;
 	if (l->empty_pages > EMPTY_PAGES_MAX)
 		return err_code(
@@ -333,10 +373,12 @@ int s3_listing_end(struct s3_listing *l, const struct store_object **objs, size_
 		return -1;
 	l->more = l->truncated;
 	xstrset(&l->token, l->truncated && !token_lost ? l->next_token.buf : NULL);
-	if (l->n > 0)
-		xstrset(&l->last, l->page[l->n - 1].key);
+	if (l->kept > 0) {
+		set_floor(l, l->page[l->kept - 1].key);
+		l->paged = true;
+	}
 	*objs = l->page;
-	*n = l->n;
+	*n = l->kept;
 	return 0;
 }
 
@@ -357,5 +399,5 @@ const char *s3_listing_token(const struct s3_listing *l)
 
 const char *s3_listing_start_after(const struct s3_listing *l)
 {
-	return l->last ? l->last : l->start_after;
+	return l->asked;
 }

@@ -120,12 +120,13 @@ static void next_mark(struct s3_sweep *w)
 static void on_page(const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg)
 {
 	struct s3_sweep *w = arg;
-	tm_ms now = clock_now() + s3_of(w->op.pub.store)->skew;
+	const struct s3 *s3 = s3_of(w->op.pub.store);
+	tm_ms now = clock_now() + s3->skew, age = s3->conf->sweep_age ? s3->conf->sweep_age : AGE_MS;
 
 	op_enter(&w->op);
 	/* With a clock that was found wrong, age is judged by the server's. */
 	for (size_t i = 0; i < n; i++)
-		if (now - objs[i].modified > AGE_MS)
+		if (now - objs[i].modified > age)
 			strvec_push(&w->marks, objs[i].key);
 	if (last) {
 		w->store_op = NULL;

@@ -1,0 +1,775 @@
+#!/usr/bin/python3
+"""The s3 store against a server that misbehaves: what is tried again, how often, and what is never believed."""
+import base64, concurrent.futures, email.utils, hashlib, json, os, re, resource, shutil, subprocess, sys, tempfile, threading, time
+
+SRC = os.environ.get("TEST_SRCDIR", ".")
+BUILD = os.environ.get("TEST_BUILDDIR", ".")
+sys.path.insert(0, os.path.join(SRC, "tests/lib"))
+sys.dont_write_bytecode = True
+from fault_server import CLOSE, FLOOD, HANG, RESET, Server, answer  # noqa: E402
+
+CLIENT = os.path.join(BUILD, "tests/component/store_client")
+SECRET = "CANARYsecret/0123456789abcdefghijklmnopq"
+TOKEN = "CANARYtoken0123456789"
+ATTEMPTS = 3
+ALL_OUTPUT = []
+
+
+def env_for(url, **more):
+    e = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true",
+         "S3_TEST_ENDPOINT": url, "S3_TEST_BUCKET": "obs-raw", "S3_TEST_ATTEMPTS": str(ATTEMPTS),
+         "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN}
+    for k in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+        if k in os.environ:
+            e[k] = os.environ[k]
+    e.update({k: v for k, v in more.items() if v is not None})
+    for k in [k for k, v in more.items() if v is None]:
+        e.pop(k, None)
+    return e
+
+
+def client(url, *args, **more):
+    p = subprocess.run([CLIENT, *args], env=env_for(url, **more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+    out, log = p.stdout.decode("utf-8", "replace"), p.stderr.decode("utf-8", "replace")
+    ALL_OUTPUT.append(out + log)
+    try:
+        r = json.loads(out.splitlines()[-1])
+    except (IndexError, ValueError):
+        r = {"ok": None, "class": "crash", "code": str(p.returncode), "text": log[-2000:]}
+    r["log"] = log
+    r["rss_kib"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return r
+
+
+def xml_error(code, **fields):
+    inner = "".join("<%s>%s</%s>" % (k, v, k) for k, v in fields.items())
+    return '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>%s</Code><Message>no</Message>%s</Error>' % (code, inner)
+
+
+XML = [("Content-Type", "application/xml")]
+
+
+def listing(*keys):
+    items = "".join("<Contents><Key>%s</Key><LastModified>2025-04-30T13:35:02.000Z</LastModified><ETag>&quot;d41d8cd98f00b204e"
+                    "9800998ecf8427e&quot;</ETag><Size>5</Size></Contents>" % k for k in keys)
+    return ('<?xml version="1.0"?><ListBucketResult><Name>obs-raw</Name><Prefix>raw/</Prefix><KeyCount>%d</KeyCount>'
+            "<IsTruncated>false</IsTruncated>%s</ListBucketResult>" % (len(keys), items))
+
+
+GOOD_LIST = answer(200, listing("raw/a"), XML)
+WHOLE = bytes(i * 7 % 256 for i in range(1000))
+ETAG = hashlib.md5(WHOLE).hexdigest()
+OBJECT = [("ETag", '"%s"' % ETAG), ("Last-Modified", "Wed, 30 Apr 2025 13:35:02 GMT")]
+
+
+def always(*actions):
+    return lambda r, n: list(actions)
+
+
+def first(*actions, then):
+    return lambda r, n: list(actions) if n == 1 else [then]
+
+
+class Check:
+    """Collects the results of one case; printed in order at the end."""
+
+    def __init__(self, name):
+        self.name, self.lines, self.good = name, [], True
+
+    def ok(self, cond, what):
+        if not cond:
+            self.good = False
+            self.lines.append(what)
+
+    def equal(self, got, want, what):
+        self.ok(got == want, "%s: got %r, want %r" % (what, got, want))
+
+
+def fault(name, handler, verb, requests, code=None, klass="transient", **env):
+    def run(c):
+        s = Server(handler)
+        r = client(s.url, *verb, **env)
+        s.stop()
+        c.equal(r["ok"], False, "refused")
+        if code is not None:
+            c.equal((r.get("class"), r.get("code")), (klass, code), "error (%s)" % r.get("text"))
+        c.equal(len(s.requests), requests, "requests")
+        c.ok(r.get("text"), "it says why")
+    return name, run
+
+
+LIST, GET = ("list", "raw/"), ("get", "raw/x")
+CASES = []
+
+
+def case(fn):
+    CASES.append((fn.__doc__, fn))
+    return fn
+
+
+# ---- what is tried again, and what is not
+
+N = ATTEMPTS
+for verb in (LIST, GET):
+    v = verb[0]
+    CASES += [
+        fault(v + ": 500", always(answer(500, xml_error("InternalError"), XML)), verb, N, "s3.InternalError"),
+        fault(v + ": 502 with HTML", always(answer(502, "<html>bad gateway</html>")), verb, N, "http.502"),
+        fault(v + ": 503 SlowDown", always(answer(503, xml_error("SlowDown"), XML)), verb, N, "s3.SlowDown"),
+        fault(v + ": 503 without a body", always(answer(503)), verb, N, "http.503"),
+        fault(v + ": 504", always(answer(504)), verb, N, "http.504"),
+        fault(v + ": 429 with an unknown code", always(answer(429, xml_error("Busy"), XML)), verb, N, "s3.Busy"),
+        fault(v + ": 400 RequestTimeout", always(answer(400, xml_error("RequestTimeout"), XML)), verb, N, "s3.RequestTimeout"),
+        fault(v + ": 400 SlowDown", always(answer(400, xml_error("SlowDown"), XML)), verb, N, "s3.SlowDown"),
+        fault(v + ": 409 OperationAborted", always(answer(409, xml_error("OperationAborted"), XML)), verb, N,
+              "s3.OperationAborted"),
+        fault(v + ": 501", always(answer(501, xml_error("NotImplemented"), XML)), verb, 1, "unsupported", "permanent"),
+        fault(v + ": 403", always(answer(403, xml_error("AccessDenied"), XML)), verb, 1, "denied", "permanent"),
+        fault(v + ": 404 of the bucket", always(answer(404, xml_error("NoSuchBucket"), XML)), verb, 1, "no_bucket", "permanent"),
+        fault(v + ": 409", always(answer(409, xml_error("BucketNotEmpty"), XML)), verb, 1, "s3.BucketNotEmpty", "permanent"),
+        fault(v + ": 412", always(answer(412, xml_error("PreconditionFailed"), XML)), verb, 1, "precondition", "permanent"),
+        fault(v + ": 400 ExpiredToken, twice", always(answer(400, xml_error("ExpiredToken"), XML)), verb, 2, "s3.ExpiredToken"),
+        fault(v + ": 200 with HTML", always(answer(200, "<html>log in</html>", [("Content-Type", "text/html")])), verb, N,
+              "http.content"),
+        fault(v + ": headers cut", always(b"HTTP/1.1 200 OK\r\nContent-Type: appl", CLOSE), verb, N, "http.truncated"),
+        fault(v + ": connection closed", always(CLOSE), verb, N, "net.reset"),
+        fault(v + ": connection reset", always(RESET), verb, N, "net.reset"),
+        fault(v + ": garbage", always(b"\x16\x03\x01 what is this\r\n\r\n", CLOSE), verb, N, "http.garbage"),
+        fault(v + ": 307 to itself", lambda r, n: [answer(307, "", [("Location", "http://%s%s" % (r.headers["host"], r.target))])],
+              verb, 3, "http.307", "permanent"),
+        fault(v + ": 307 to another scheme", always(answer(307, "", [("Location", "ftp://elsewhere/")])), verb, 1, "http.307",
+              "permanent"),
+        fault(v + ": 301 without a region", always(answer(301, xml_error("PermanentRedirect"), XML)), verb, 1,
+              "s3.PermanentRedirect", "permanent"),
+    ]
+
+CASES += [
+    fault("list: an Error document under 200", always(answer(200, xml_error("InternalError"), XML)), LIST, N, "s3.InternalError"),
+    fault("list: nothing under 200", always(answer(200, "", XML)), LIST, N, "xml.truncated"),
+    fault("list: a body shorter than said",
+          always(GOOD_LIST[:-30], CLOSE), LIST, N, "http.truncated"),
+    fault("list: no answer in time", always(HANG), LIST, N, "net.timeout", S3_TEST_TIMEOUT="700"),
+    fault("list: a length that is not told", always(answer(200, listing("raw/a"), XML, length=False), CLOSE), LIST, N,
+          "http.no_length"),
+    fault("get: a length that is not told", always(answer(200, b"x" * 500, OBJECT, length=False), CLOSE), GET, N, "http.content"),
+    fault("get: an Error document under 200", always(answer(200, xml_error("InternalError"), XML)), GET, N, "http.content"),
+    fault("get: nothing under 200", always(answer(200, "")), GET, N, "http.content"),
+    fault("get: other bytes than the ETag says", always(answer(200, b"y" * 1000, OBJECT)), GET, 1, "corrupt", "bad_data"),
+    fault("get: other bytes than the recorded sum says",
+          always(answer(200, WHOLE, [("ETag", '"1-2"'), ("x-amz-meta-sha256", "0" * 64)])), GET, 1, "corrupt", "bad_data"),
+    fault("get: a transfer that stands still", always(answer(200, WHOLE, OBJECT)[:-500], HANG), GET, 1, "net.stall",
+          S3_TEST_ATTEMPTS="1"),
+    fault("head: an answer of something else", always(answer(200, "")), ("head", "raw/x"), N, "http.content"),
+    fault("put: nobody listens", always(CLOSE), ("list", "raw/"), 0, "net.connect", S3_TEST_ENDPOINT="http://127.0.0.1:1"),
+    fault("a name that cannot be resolved", always(CLOSE), ("list", "raw/"), 0, "net.resolve",
+          S3_TEST_ENDPOINT="http://no-such-host.invalid", S3_TEST_ATTEMPTS="1"),
+]
+
+
+@case
+def retry_then_good(c):
+    """a failure that goes away is not seen"""
+    s = Server(first(answer(503, xml_error("SlowDown"), XML), then=GOOD_LIST))
+    r = client(s.url, *LIST)
+    c.equal([k["key"] for k in r.get("keys", [])], ["raw/a"], "keys")
+    c.equal(len(s.requests), 2, "requests")
+    c.ok("attempt 2 of 3" in r["log"], "the log tells of it")
+
+
+@case
+def retry_after(c):
+    """Retry-After is respected"""
+    s = Server(first(answer(503, "", [("Retry-After", "2")]), then=GOOD_LIST))
+    r = client(s.url, *LIST)
+    c.equal(r["ok"], True, "listed")
+    c.ok(len(s.requests) == 2 and s.requests[1].time - s.requests[0].time >= 1.95, "two seconds between")
+
+
+@case
+def delays(c):
+    """delays stay below the jitter's ceiling and grow with it"""
+    s = Server(always(answer(500)))
+    client(s.url, *LIST, S3_TEST_ATTEMPTS="4")
+    gaps = [b.time - a.time for a, b in zip(s.requests, s.requests[1:])]
+    c.equal(len(gaps), 3, "gaps")
+    for i, g in enumerate(gaps):
+        c.ok(g <= 0.25 * 2 ** i + 1.0, "gap %d of %.2f s" % (i, g))
+
+
+@case
+def wrong_region(c):
+    """the region is corrected from the error document, signed once more, and kept"""
+    def handler(r, n):
+        if "/eu-north-1/s3/" in r.headers.get("authorization", ""):
+            return [GOOD_LIST]
+        return [answer(400, xml_error("AuthorizationHeaderMalformed", Region="eu-north-1"), XML)]
+    s = Server(handler)
+    r = client(s.url, *LIST)
+    c.equal((r["ok"], len(s.requests)), (True, 2), "listed by the second request")
+    c.ok("eu-north-1" in r["log"], "the log says so")
+
+
+@case
+def wrong_region_header(c):
+    """the region is corrected from the header of a redirect"""
+    def handler(r, n):
+        if "/eu-west-3/s3/" in r.headers.get("authorization", ""):
+            return [GOOD_LIST]
+        return [answer(301, xml_error("PermanentRedirect"), XML + [("x-amz-bucket-region", "eu-west-3")])]
+    s = Server(handler)
+    c.equal((client(s.url, *LIST)["ok"], len(s.requests)), (True, 2), "listed by the second request")
+
+
+@case
+def evil_region(c):
+    """a region that is no region is not believed"""
+    s = Server(always(answer(400, xml_error("AuthorizationHeaderMalformed", Region="../x y"), XML)))
+    c.equal((client(s.url, *LIST)["ok"], len(s.requests)), (False, 1), "one request")
+
+
+@case
+def wrong_clock(c):
+    """a wrong clock: signed once more with the server's time"""
+    later = time.time() + 16 * 60
+
+    def handler(r, n):
+        date = time.strptime(r.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")
+        import calendar
+        if abs(calendar.timegm(date) - later) < 300:
+            return [GOOD_LIST]
+        return [answer(403, xml_error("RequestTimeTooSkewed"), XML + [("Date", email.utils.formatdate(later, usegmt=True))])]
+    s = Server(handler)
+    r = client(s.url, *LIST)
+    c.equal((r["ok"], len(s.requests)), (True, 2), "listed by the second request")
+    c.ok("behind the server's" in r["log"], "the log warns of the clock")
+
+
+@case
+def expired_token(c):
+    """an expired token: credentials are fetched anew"""
+    d = tempfile.mkdtemp()
+    keys = os.path.join(d, "credentials")
+
+    def write(token):
+        with open(keys, "w") as f:
+            f.write("[default]\naws_access_key_id = AKID\naws_secret_access_key = %s\naws_session_token = %s\n" % (SECRET, token))
+
+    def handler(r, n):
+        if r.headers.get("x-amz-security-token") == "fresh":
+            return [GOOD_LIST]
+        write("fresh")
+        return [answer(400, xml_error("ExpiredToken"), XML)]
+    write("stale")
+    s = Server(handler)
+    r = client(s.url, *LIST, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None, AWS_SESSION_TOKEN=None,
+               AWS_SHARED_CREDENTIALS_FILE=keys)
+    c.equal((r["ok"], len(s.requests)), (True, 2), "listed with the fresh one")
+    shutil.rmtree(d)
+
+
+@case
+def redirect(c):
+    """a redirect to another address is followed, signed for that address"""
+    b = Server(always(GOOD_LIST))
+    a = Server(lambda r, n: [answer(307, "", [("Location", b.url + r.target)])])
+    r = client(a.url, *LIST)
+    c.equal(r["ok"], True, "listed")
+    c.equal(b.requests[0].headers["host"] if b.requests else None, "127.0.0.1:%d" % b.port, "Host")
+    if b.requests:
+        c.ok(a.requests[0].headers["authorization"] != b.requests[0].headers["authorization"], "another signature")
+        c.equal(b.requests[0].target, a.requests[0].target, "the same object")
+
+
+# ---- reading
+
+def ranges(r, n):
+    h = r.headers.get("range")
+    if not h:
+        return None
+    start = int(re.match(r"bytes=(\d+)-$", h).group(1))
+    return start
+
+
+@case
+def resume(c):
+    """a broken transfer goes on where it stopped, pinned to its ETag"""
+    def handler(r, n):
+        at = ranges(r, n)
+        if at is None:
+            return [answer(200, WHOLE, OBJECT)[:-600], CLOSE]
+        return [answer(206, WHOLE[at:], OBJECT + [("Content-Range", "bytes %d-999/1000" % at)])]
+    s = Server(handler)
+    r = client(s.url, *GET)
+    c.equal(r.get("content_sha256"), hashlib.sha256(WHOLE).hexdigest(), "the whole (%s)" % r.get("text"))
+    c.equal(len(s.requests), 2, "requests")
+    c.equal(s.requests[-1].headers.get("range"), "bytes=400-", "Range")
+    c.equal(s.requests[-1].headers.get("if-match"), '"%s"' % ETAG, "If-Match")
+
+
+@case
+def resume_without_range(c):
+    """a server that ignores Range sends all again, and nothing is doubled"""
+    s = Server(lambda r, n: [answer(200, WHOLE, OBJECT)[:-600], CLOSE] if n == 1 else [answer(200, WHOLE, OBJECT)])
+    r = client(s.url, *GET)
+    c.equal(r.get("content_sha256"), hashlib.sha256(WHOLE).hexdigest(), "the whole")
+
+
+@case
+def resume_changed(c):
+    """an object replaced in the middle of a transfer is not spliced"""
+    other = [("ETag", '"%s"' % ("0" * 32))]
+    s = Server(lambda r, n: [answer(200, WHOLE, OBJECT)[:-600], CLOSE] if n == 1 else
+               [answer(206, b"z" * 600, other + [("Content-Range", "bytes 400-999/1000")])])
+    r = client(s.url, *GET)
+    c.equal((r["ok"], r.get("code")), (False, "precondition"), "refused")
+
+
+@case
+def resume_wrong_range(c):
+    """another range than asked for is refused"""
+    s = Server(lambda r, n: [answer(200, WHOLE, OBJECT)[:-600], CLOSE] if n == 1 else
+               [answer(206, WHOLE[100:], OBJECT + [("Content-Range", "bytes 100-999/1000")])])
+    r = client(s.url, *GET)
+    c.equal((r["ok"], r.get("code"), len(s.requests)), (False, "http.content", N), "refused")
+
+
+@case
+def endless_error(c):
+    """an error body that never ends is not read on"""
+    s = Server(always(b"HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\nContent-Type: application/xml\r\n\r\n", FLOOD))
+    t = time.monotonic()
+    r = client(s.url, *LIST, S3_TEST_ATTEMPTS="1")
+    c.equal((r["ok"], r.get("code")), (False, "http.500"), "refused")
+    c.ok(time.monotonic() - t < 10, "soon")
+
+
+@case
+def endless_list(c):
+    """nor a listing that never ends"""
+    s = Server(always(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\nContent-Type: application/xml\r\n\r\n",
+                      b"1c\r\n<ListBucketResult><Contents>\r\n", FLOOD))
+    r = client(s.url, *LIST, S3_TEST_ATTEMPTS="1")
+    c.equal((r["ok"], r.get("code")), (False, "xml.limit"), "refused")
+
+
+# ---- writing
+
+class Bucket:
+    """Objects with just enough S3 for uploads; fail(request, n) may return actions instead."""
+
+    def __init__(self, fail=lambda r, n: None):
+        self.fail, self.objects, self.meta, self.parts, self.aborted = fail, {}, {}, {}, []
+        self.server = Server(self.handle)
+
+    def handle(self, r, n):
+        self.r = r
+        return self.fail(r, n) or [self.good(r)]
+
+    def store(self, r):
+        key = r.path
+        self.objects[key] = r.body
+        self.meta[key] = [(k, v) for k, v in r.headers.items() if k.startswith("x-amz-meta-")]
+        return answer(200, "", [("ETag", '"%s"' % hashlib.md5(r.body).hexdigest())])
+
+    def good(self, r):
+        key = r.path
+        if "uploads=" in r.query and r.method == "POST":
+            return answer(200, "<InitiateMultipartUploadResult><UploadId>UP/1+</UploadId></InitiateMultipartUploadResult>", XML)
+        if "list-type=2" in r.query:
+            return answer(200, listing(), XML)
+        if "uploadId=" in r.query and r.method == "DELETE":
+            self.aborted.append(key)
+            return answer(204)
+        if "uploadId=" in r.query and r.method == "PUT":
+            self.parts[int(re.search(r"partNumber=(\d+)", r.query).group(1))] = r.body
+            return answer(200, "", [("ETag", '"%s"' % hashlib.md5(r.body).hexdigest())])
+        if "uploadId=" in r.query:
+            self.complete(key)
+            return answer(200, "<CompleteMultipartUploadResult><ETag></ETag></CompleteMultipartUploadResult>", XML)
+        if r.method == "PUT":
+            return self.store(r)
+        if r.method == "DELETE":
+            self.objects.pop(key, None)
+            return answer(204)
+        if key not in self.objects:
+            return answer(404, b"" if r.method == "HEAD" else xml_error("NoSuchKey"))
+        etag = self.etag if key in getattr(self, "whole", ()) else hashlib.md5(self.objects[key]).hexdigest()
+        body = self.objects[key]
+        head = answer(200, body, [("ETag", '"%s"' % etag)] + self.meta.get(key, []))
+        return head[:len(head) - len(body)] if r.method == "HEAD" else head
+
+    def complete(self, key):
+        self.objects[key] = b"".join(self.parts[i] for i in sorted(self.parts))
+        self.etag = "%s-%d" % (hashlib.md5(b"".join(hashlib.md5(self.parts[i]).digest() for i in sorted(self.parts))).hexdigest(),
+                               len(self.parts))
+        self.whole = {key}
+
+
+FILES = tempfile.mkdtemp(prefix="orchd-faults-")
+SMALL, BIG = os.path.join(FILES, "small"), os.path.join(FILES, "big")
+with open(SMALL, "wb") as f:
+    f.write(WHOLE)
+with open(BIG, "wb") as f:
+    f.write(os.urandom(1 << 20) * 12)
+KEY = "/obs-raw/raw/x"
+
+
+@case
+def put_again(c):
+    """a put that fails is repeated whole, verified by MD5 and signed with its hash"""
+    b = Bucket(lambda r, n: [answer(500)] if n == 1 else None)
+    r = client(b.server.url, "put", "raw/x", SMALL)
+    c.equal((r["ok"], b.objects.get(KEY) == WHOLE, len(b.server.requests)), (True, True, 2), "stored by the second (%s)" % r.get("text"))
+    h = b.server.requests[-1].headers
+    c.equal(h.get("content-md5"), base64.b64encode(hashlib.md5(WHOLE).digest()).decode(), "Content-MD5")
+    c.equal(h.get("x-amz-content-sha256"), hashlib.sha256(WHOLE).hexdigest(), "x-amz-content-sha256")
+    c.equal(h.get("x-amz-meta-sha256"), hashlib.sha256(WHOLE).hexdigest(), "x-amz-meta-sha256")
+
+
+@case
+def put_wrong_etag(c):
+    """a store that keeps other bytes than were sent is found out"""
+    s = Server(always(answer(200, "", [("ETag", '"%s"' % ("0" * 32))])))
+    r = client(s.url, "put", "raw/x", SMALL)
+    c.equal((r["ok"], r.get("code")), (False, "corrupt"), "refused")
+
+
+@case
+def create_lost_answer(c):
+    """create-only: the answer is lost, the repetition meets our own object, and that is success"""
+    state = {}
+
+    def fail(r, n):
+        if r.method == "PUT" and n == 1:
+            b.store(r)
+            return [RESET]
+        if r.method == "PUT":
+            state["again"] = r.headers.get("if-none-match")
+            return [answer(412, xml_error("PreconditionFailed"), XML)]
+    b = Bucket(fail)
+    r = client(b.server.url, "create", "raw/x", SMALL)
+    c.equal((r["ok"], state.get("again")), (True, "*"), "created (%s)" % r.get("text"))
+
+
+@case
+def create_other(c):
+    """create-only: somebody else's object in the way is refused, even with the same bytes"""
+    def fail(r, n):
+        if r.method == "PUT":
+            b.objects[KEY] = WHOLE
+            b.meta[KEY] = [("x-amz-meta-orch-put", "f" * 32)]
+            return [answer(412, xml_error("PreconditionFailed"), XML)]
+    b = Bucket(fail)
+    r = client(b.server.url, "create", "raw/x", SMALL)
+    c.equal((r["ok"], r.get("code")), (False, "precondition"), "refused")
+
+
+def big_upload(c, fail, **env):
+    b = Bucket(fail)
+    r = client(b.server.url, "put", "raw/x", BIG, **env)
+    marks = [k for k in b.objects if "/.orch/uploads/" in k]
+    return b, r, marks
+
+
+@case
+def multipart(c):
+    """a large file goes up in parts, marked while it lasts"""
+    b, r, marks = big_upload(c, lambda r, n: None)
+    c.equal((r["ok"], len(b.parts)), (True, 3), "three parts (%s)" % r.get("text"))
+    c.ok(b.objects.get(KEY) == open(BIG, "rb").read(), "the same bytes")
+    c.equal((marks, b.aborted), ([], []), "no mark left, nothing aborted")
+    c.ok(any(".orch/uploads/" in q.path and q.method == "PUT" for q in b.server.requests), "it was marked")
+
+
+@case
+def multipart_part_fails(c):
+    """a part that cannot be sent: the upload is aborted"""
+    b, r, marks = big_upload(c, lambda r, n: [answer(500)] if "partNumber=2" in r.query else None)
+    c.equal((r["ok"], r.get("class")), (False, "transient"), "refused")
+    c.equal((b.aborted, marks, KEY in b.objects), ([KEY], [], False), "aborted, unmarked, no object")
+
+
+@case
+def multipart_complete_error_200(c):
+    """completing answers 200 with an Error document, then works"""
+    state = {"n": 0}
+
+    def fail(r, n):
+        if r.method == "POST" and "uploadId=" in r.query:
+            state["n"] += 1
+            if state["n"] == 1:
+                return [answer(200, xml_error("InternalError"), XML)]
+    b, r, marks = big_upload(c, fail)
+    c.equal((r["ok"], state["n"], b.aborted), (True, 2, []), "completed by the second request")
+
+
+@case
+def multipart_complete_lost(c):
+    """completing works but says 500 for ever: the object is looked at, found to be ours, and kept"""
+    def fail(r, n):
+        if r.method == "POST" and "uploadId=" in r.query:
+            b_ref[0].complete(r.path)
+            return [answer(500, xml_error("InternalError"), XML)]
+    b_ref = [None]
+    b = b_ref[0] = Bucket(fail)
+    r = client(b.server.url, "put", "raw/x", BIG)
+    c.equal((r["ok"], b.aborted), (True, []), "success (%s)" % r.get("text"))
+
+
+@case
+def multipart_complete_fails(c):
+    """completing fails for good: aborted"""
+    b, r, marks = big_upload(c, lambda r, n: [answer(500, xml_error("InternalError"), XML)]
+                             if r.method == "POST" and "uploadId=" in r.query else None)
+    c.equal((r["ok"], b.aborted, marks), (False, [KEY], []), "refused, aborted, unmarked")
+
+
+@case
+def copy_error_200(c):
+    """a copy that answers 200 with an Error document did not happen"""
+    def fail(r, n):
+        if r.method == "PUT":
+            return [answer(200, xml_error("InternalError"), XML)]
+    b = Bucket(fail)
+    b.objects[KEY] = WHOLE
+    r = client(b.server.url, "copy", "raw/x", "raw/y")
+    c.equal((r["ok"], r.get("code")), (False, "s3.InternalError"), "refused")
+    c.equal(len([q for q in b.server.requests if q.method == "PUT"]), N, "tried again")
+
+
+@case
+def delete_probe(c):
+    """a conditional delete: probed once, then looked and compared where the server ignores conditions"""
+    b = Bucket()
+    b.objects[KEY] = WHOLE
+    r = client(b.server.url, "delete", "raw/x", "0" * 32)
+    c.equal((r["ok"], r.get("code"), KEY in b.objects), (False, "precondition", True), "kept")
+    c.equal([k for k in b.objects if "probe" in k], [], "no probe left")
+    r = client(b.server.url, "delete", "raw/x", ETAG)
+    c.equal((r["ok"], KEY in b.objects), (True, False), "deleted")
+
+
+# ---- every answer of the listing corpus, with its status and headers
+
+def corpus_case(spec):
+    def run(c):
+        pages = spec["pages"]
+
+        def handler(r, n):
+            p = pages[min(n, len(pages)) - 1]
+            if "recipe" in p:
+                return [b"HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n<Error><Message>\r\n", FLOOD]
+            body = base64.b64decode(p["body_b64"]) if "body_b64" in p else p["text"].encode()
+            if "deep" in p:
+                body = body.replace(b"@DEEP@", b"<a>" * p["deep"] + b"</a>" * p["deep"])
+            return [answer(p["status"], body, list(p["headers"].items()))]
+        s = Server(handler)
+        r = client(s.url, *LIST)
+        s.stop()
+        e, text = spec["expect"], r.get("text", "")
+        for never in spec.get("never", []):
+            c.ok(never not in json.dumps(r.get("keys", [])) + r["log"] + text, "%s turns up" % never)
+        if e["outcome"] == "ok":
+            c.equal([(k["key"], k["size"]) for k in r.get("keys", [])], [(k["key"], k["size"]) for k in e["keys"]], "keys " + text)
+            return
+        c.equal((r["ok"], r.get("keys")), (False, []), "refused, no keys")
+        named = any(k == r.get("code") or (k.startswith("s3.") and " " + k[3:] in text) for k in e["class"])
+        c.ok(named, "code %s of %s (%s)" % (r.get("code"), e["class"], text))
+        corrected = "RequestTimeTooSkewed" in text or "AuthorizationHeaderMalformed" in text
+        if len(pages) == 1 and not corrected:
+            c.equal(len(s.requests), N if e["retry"] else 1, "requests")
+        c.ok("\n" not in text, "one line")
+    return "corpus: %s: %s" % (spec["id"], spec["why"]), run
+
+
+with open(os.path.join(SRC, "tests/data/s3xml/cases.json")) as f:
+    CASES += [corpus_case(s) for s in json.load(f)["cases"]]
+
+
+# ---- who we are
+
+def gone(**more):
+    return {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_SESSION_TOKEN": None, **more}
+
+
+def seen(s):
+    a = s.requests[0].headers.get("authorization", "") if s.requests else ""
+    m = re.search(r"Credential=([^/]+)/", a)
+    return m.group(1) if m else None
+
+
+def keys_json(key, seconds=3600):
+    return json.dumps({"Version": 1, "Code": "Success", "AccessKeyId": key, "SecretAccessKey": SECRET, "Token": TOKEN,
+                       "SessionToken": TOKEN, "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))})
+
+
+def who(name, want, setup, **env):
+    def run(c):
+        s = Server(always(GOOD_LIST))
+        more, closing = setup() if setup else ({}, None)
+        r = client(s.url, *LIST, **gone(**env, **more))
+        if want is None:
+            c.equal((r["ok"], r.get("class")), (False, "config"), "refused (%s)" % r.get("text"))
+        else:
+            c.equal((r["ok"], seen(s)), (True, want), "who (%s)" % r.get("text"))
+        s.stop()
+    CASES.append(("credentials: " + name, run))
+
+
+def write(name, text):
+    fd, path = tempfile.mkstemp(dir=FILES, prefix=name)
+    os.write(fd, text.encode())
+    os.close(fd)
+    return path
+
+
+def service_dir():
+    d = tempfile.mkdtemp(dir=FILES)
+    for n, v in (("aws_access_key_id", "AKIDSERVICE\n"), ("aws_secret_access_key", SECRET + "\n")):
+        with open(os.path.join(d, n), "w") as f:
+            f.write(v)
+    return {"CREDENTIALS_DIRECTORY": d}, None
+
+
+def profiles(text, config=""):
+    return lambda: ({"AWS_SHARED_CREDENTIALS_FILE": write("cred", text), "AWS_CONFIG_FILE": write("conf", config)}, None)
+
+
+STATIC = "[default]\naws_access_key_id = AKIDDEFAULT\naws_secret_access_key = %s\n\n[work]\n# a comment\naws_access_key_id=AKIDWORK\n" \
+         "aws_secret_access_key=%s\n  nested = x\n" % (SECRET, SECRET)
+who("none at all", None, None)
+who("half a pair in the environment", None, lambda: ({"AWS_ACCESS_KEY_ID": "AKID"}, None))
+who("the service manager's", "AKIDSERVICE", service_dir)
+who("shared file, default profile", "AKIDDEFAULT", profiles(STATIC))
+who("shared file, AWS_PROFILE", "AKIDWORK", profiles(STATIC), AWS_PROFILE="work")
+who("shared file, profile of the configuration", "AKIDWORK", profiles(STATIC), S3_TEST_PROFILE="work")
+who("a profile that is not there", None, profiles(STATIC), AWS_PROFILE="nope")
+who("half a pair in a profile", None, profiles("[default]\naws_access_key_id = AKID\n"))
+who("config file with the word profile", "AKIDCONF",
+    profiles("", "[profile work]\naws_access_key_id = AKIDCONF\naws_secret_access_key = x\n"), AWS_PROFILE="work")
+who("a process", "AKIDPROCESS", profiles("", "[default]\ncredential_process = printf '%s' '" +
+                                       keys_json("AKIDPROCESS").replace("'", "") + "'\n"))
+
+
+@case
+def process_fails(c):
+    """credentials: a process that fails is an error that shows nothing of its output"""
+    more, _ = profiles("", "[default]\ncredential_process = echo '%s'; exit 3\n" % SECRET)()
+    s = Server(always(GOOD_LIST))
+    r = client(s.url, *LIST, **gone(**more))
+    c.equal((r["ok"], "status 3" in r.get("text", "")), (False, True), "refused (%s)" % r.get("text"))
+
+
+STS_KEYS = "<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken>" \
+           "<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>"
+
+
+def sts(action, key):
+    def handler(r, n):
+        body = r.body.decode()
+        if "Action=%s&" % action not in body + "&" or "RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr" not in body:
+            return [answer(400, "<ErrorResponse><Error><Code>Wrong</Code></Error></ErrorResponse>", XML)]
+        if action == "AssumeRole" and "/sts/aws4_request" not in r.headers.get("authorization", ""):
+            return [answer(403, "<ErrorResponse><Error><Code>Unsigned</Code></Error></ErrorResponse>", XML)]
+        return [answer(200, "<%sResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><%sResult>%s</%sResult></%sResponse>" %
+                       (action, action, STS_KEYS % (key, SECRET, TOKEN), action, action), XML)]
+    return Server(handler)
+
+
+who("web identity", "AKIDWEB", lambda: ({
+    "AWS_ENDPOINT_URL_STS": sts("AssumeRoleWithWebIdentity", "AKIDWEB").url, "AWS_ROLE_ARN": "arn:aws:iam::1:role/r",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": write("jwt", TOKEN + "\n")}, None))
+who("a role of another profile", "AKIDROLE", lambda: ({
+    "AWS_ENDPOINT_URL_STS": sts("AssumeRole", "AKIDROLE").url, "AWS_PROFILE": "r",
+    "AWS_SHARED_CREDENTIALS_FILE": write("cred", STATIC),
+    "AWS_CONFIG_FILE": write("conf", "[profile r]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = work\n")}, None))
+who("a role without a source", None, profiles("", "[default]\nrole_arn = arn:aws:iam::1:role/r\n"))
+who("a container", "AKIDBOX", lambda: ({
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": Server(lambda r, n: [answer(200, keys_json("AKIDBOX"))] if
+                                                 r.headers.get("authorization") == TOKEN and n > 1 else [answer(500)]).url + "/c",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN": TOKEN}, None))
+who("a container at a foreign address", None, lambda: ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.7/c"}, None))
+who("a container at an address that only looks local", None,
+    lambda: ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1.example.org/c"}, None))
+
+
+def imds(version2=True, role="machine-role"):
+    def handler(r, n):
+        if r.method == "PUT" and r.path == "/latest/api/token":
+            return [answer(200, TOKEN)] if version2 and r.headers.get("x-aws-ec2-metadata-token-ttl-seconds") == "21600" \
+                else [answer(403)]
+        if r.headers.get("x-aws-ec2-metadata-token") != TOKEN:
+            return [answer(401)]
+        if r.path.endswith("/security-credentials/"):
+            return [answer(200, role)] if role else [answer(404)]
+        return [answer(200, keys_json("AKIDMACHINE"))] if r.path.endswith("/" + role) else [answer(404)]
+    return lambda: ({"AWS_EC2_METADATA_SERVICE_ENDPOINT": Server(handler).url, "AWS_EC2_METADATA_DISABLED": "false"}, None)
+
+
+who("instance metadata", "AKIDMACHINE", imds())
+who("instance metadata of version 1 only", None, imds(version2=False))
+who("an instance without a role", None, imds(role=""))
+who("instance metadata that answers HTML", None, lambda: ({
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT": Server(always(answer(404, "<html>"))).url, "AWS_EC2_METADATA_DISABLED": "false"}, None))
+
+
+@case
+def anonymous(c):
+    """credentials: anonymous only when asked, and then unsigned"""
+    s = Server(always(GOOD_LIST))
+    r = client(s.url, *LIST, **gone(S3_TEST_ANONYMOUS="1"))
+    h = s.requests[0].headers if s.requests else {}
+    c.equal((r["ok"], [k for k in h if k == "authorization" or k.startswith("x-amz")]), (True, []), "unsigned")
+
+
+@case
+def proxies(c):
+    """a proxy of the environment is used for the store and never for link-local credentials"""
+    proxy = Server(always(answer(503)))
+    more, _ = imds()()
+    r = client("http://store.example", *LIST, S3_TEST_ATTEMPTS="1", http_proxy=proxy.url, **gone(**more))
+    c.equal(r["ok"], False, "the proxy refuses")
+    c.equal([q.target.split("?")[0] for q in proxy.requests], ["http://store.example/obs-raw"], "what the proxy saw")
+
+
+@case
+def virtual_host(c):
+    """virtual-host style names the bucket in the host, path style in the path"""
+    for style, host, path in (("false", "obs-raw.", "/"), ("true", "", "/obs-raw")):
+        proxy = Server(always(GOOD_LIST))
+        client("http://s3.example.org", *LIST, S3_TEST_PATH_STYLE=style, http_proxy=proxy.url)
+        q = proxy.requests[0]
+        c.equal(q.headers["host"], host + "s3.example.org", "Host, path_style " + style)
+        c.equal(q.target.split("?")[0], "http://%ss3.example.org%s" % (host, path), "target")
+
+
+def main():
+    if not os.path.exists(CLIENT):
+        print("1..0 # SKIP store_client is not built")
+        return 0
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
+        def run(one):
+            name, fn = one
+            c = Check(name)
+            try:
+                fn(c)
+            except Exception as e:  # a broken case is a failed case
+                c.ok(False, "%s: %s" % (type(e).__name__, e))
+            return c
+        results = list(pool.map(run, CASES))
+    bad = 0
+    for i, c in enumerate(results, 1):
+        print("%sok %d - %s" % ("" if c.good else "not ", i, c.name.replace("#", "")))
+        for line in c.lines:
+            print("#   " + line.replace("\n", "\n#   "))
+        bad += not c.good
+    leaks = [o for o in ALL_OUTPUT if SECRET in o or TOKEN in o]
+    print("%sok %d - no secret and no token in %d outputs at the highest verbosity" %
+          ("" if not leaks else "not ", len(results) + 1, len(ALL_OUTPUT)))
+    print("1..%d" % (len(results) + 1))
+    shutil.rmtree(FILES)
+    return 1 if bad or leaks else 0
+
+
+sys.exit(main())
