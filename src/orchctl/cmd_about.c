@@ -5,7 +5,7 @@
 #include "orchctl/table.h"
 
 #include "base/suggest.h"
-#include "conf/conf.h"
+#include "conf/conf_opts.h"
 #include "database/database.h"
 #include "sensor/sensor.h"
 #include "step/asset.h"
@@ -51,8 +51,6 @@ static void tell_valid(const struct conf *conf, const struct diags *diags)
 	struct strbuf text = STRBUF_INIT(1 << 20);
 
 	diags_print(diags, &text);
-	if (diags->dropped > 0)
-		strbuf_addf(&text, "and %zu more\n", diags->dropped);
 	fputs(text.buf, stdout);
 	if (conf == NULL) {
 		printf("%zu problem%s\n", diags->errors, diags->errors == 1 ? "" : "s");
@@ -112,22 +110,23 @@ const struct cmd cmd_validate = {
 struct type_row {
 	const char *kind, *name, *summary;
 	const struct opt *opts, *run_opts;
+	const struct opt *common; /* options of every object of the kind */
 };
 
 /* The i-th of all types of all kinds. */
 static bool type_at(size_t i, struct type_row *row)
 {
-#define KIND(table, word, run)                                                                   \
-	for (size_t k = 0; (table)[k] != NULL; k++)                                              \
-		if (i-- == 0) {                                                                  \
-			*row = (struct type_row){                                                \
-			    word, (table)[k]->name, (table)[k]->summary, (table)[k]->opts, run}; \
-			return true;                                                             \
+#define KIND(table, word, run, engine)                                                                   \
+	for (size_t k = 0; (table)[k] != NULL; k++)                                                      \
+		if (i-- == 0) {                                                                          \
+			*row = (struct type_row){                                                        \
+			    word, (table)[k]->name, (table)[k]->summary, (table)[k]->opts, run, engine}; \
+			return true;                                                                     \
 		}
-	KIND(sensor_types, "sensor", NULL)
-	KIND(asset_types, "asset", asset_types[k]->run_opts)
-	KIND(store_types, "store", NULL)
-	KIND(db_types, "database", NULL)
+	KIND(sensor_types, "sensor", NULL, conf_sensor_opts)
+	KIND(asset_types, "asset", asset_types[k]->run_opts, conf_asset_opts)
+	KIND(store_types, "store", NULL, NULL)
+	KIND(db_types, "database", NULL, NULL)
 #undef KIND
 	return false;
 }
@@ -205,6 +204,7 @@ static void print_types_json(const char *name)
 		json_object_set_new(t, "name", json_string(row.name));
 		json_object_set_new(t, "summary", json_string(row.summary));
 		json_object_set_new(t, "options", opts_json(row.opts));
+		json_object_set_new(t, "common_options", opts_json(row.common));
 		json_object_set_new(t, "run_options", opts_json(row.run_opts));
 		json_array_append_new(list, t);
 	}
@@ -219,6 +219,7 @@ static void print_type(const struct type_row *row)
 	printf("%s%s%s  (%s)  %s\n", text_on(PAINT_BOLD), row->name, text_off(PAINT_BOLD), row->kind,
 	    row->summary);
 	put_opts(row->opts, "in the configuration");
+	put_opts(row->common, "in the configuration, for every type of this kind");
 	put_opts(row->run_opts, "in a run's config");
 }
 

@@ -1,11 +1,10 @@
-/* Every option table there is, walked row by row; and the reference made from them. */
+/* Every option table there is, walked row by row: what parsers, the manual and `orchctl types` rely on. */
 #include "config.h"
 
 #include "tests/tap.h"
 
 #include "conf/conf_opts.h"
 #include "conf/node.h"
-#include "conf/reference.h"
 #include "database/database.h"
 #include "sensor/sensor.h"
 #include "step/asset.h"
@@ -197,39 +196,6 @@ static void test_registries(void)
 	DISTINCT(asset_types, "asset");
 }
 
-static bool prints(const char *name, const char *words)
-{
-	struct strbuf sb = STRBUF_INIT(1 << 20);
-	struct err err = ERR_INIT;
-	int rc = reference_print(name, &sb, &err);
-	bool found = strstr(rc == 0 ? sb.buf : err.text, words) != NULL && !sb.overflowed;
-
-	if (!found)
-		diag("%s", rc == 0 ? sb.buf : err.text);
-	strbuf_release(&sb);
-	return found;
-}
-
-static void test_reference(void)
-{
-	json_t *all = reference_types(), *row = json_array_get(json_object_get(all, "stores"), 0);
-
-	ok(json_array_size(json_object_get(all, "engine")) > 5, "the engine's tables");
-	ok(json_str(row, "name", NULL) != NULL && json_is_array(json_object_get(row, "options")),
-	    "a store type");
-	json_decref(all);
-	ok(prints(NULL, "store     dir"), "the list of types");
-	ok(prints("dir", "store type dir: "), "a type");
-	ok(prints("dir", "\n  path  (path, required)\n"), "its options with their facts");
-	ok(prints("exec", "options of every asset"), "and those of its kind");
-	ok(prints("exec", "  retries  (integer, default 2, 0 to 100)\n      further attempts"),
-	    "with default, limits, help");
-	ok(prints("limits", "max_steps"), "the engine's own");
-	ok(prints("sensors", "run_key"), "a kind");
-	ok(prints("s3", "store type s3: "), "an S3 store");
-	ok(prints("chunked_uploda", "did you mean 'chunked_upload'?"), "a word that is none");
-}
-
 /* What no row alone can tell of a bucket; never a connection. */
 static void test_s3_check(void)
 {
@@ -276,6 +242,5 @@ int main(void)
 	tap_run(test_tables);
 	tap_run(test_s3_check);
 	tap_run(test_registries);
-	tap_run(test_reference);
 	return tap_done();
 }
