@@ -157,31 +157,3 @@ int schema_check(const struct schema *schema, struct err *err)
 	}
 	return 0;
 }
-
-static const char *const type_words[] = {
-    [COL_ID] = "whole number given by the database",
-    [COL_INT] = "whole number",
-    [COL_DOUBLE] = "number",
-    [COL_TEXT] = "text",
-    [COL_DATETIME] = "UTC, YYYY-MM-DD HH:MM:SS",
-    [COL_DATETIME_MS] = "UTC, YYYY-MM-DD HH:MM:SS.mmm",
-};
-static_assert(NITEMS(type_words) == COL_NTYPES, "a word for every column type");
-
-static void describe_table(const struct schema_table *table, struct strbuf *out)
-{
-	strbuf_addf(out, "### `%s`\n\n%s; primary key", table->name, table->help);
-	for (const char *const *k = table->primary; *k != NULL; k++)
-		strbuf_addf(out, "%s `%s`", k == table->primary ? "" : ",", *k);
-	strbuf_addstr(out, ".\n\n| column | unit | type | meaning |\n|---|---|---|---|\n");
-	for (const struct schema_column *c = table->columns; c->name != NULL; c++)
-		strbuf_addf(out, "| `%s` | %s | %s | %s |\n", c->name, c->unit ? c->unit : "",
-		    type_words[c->type], c->help);
-	strbuf_addch(out, '\n');
-}
-
-void schema_describe(const struct schema *schema, struct strbuf *out)
-{
-	for (const struct schema_table *const *t = schema->tables; *t != NULL; t++)
-		describe_table(*t, out);
-}

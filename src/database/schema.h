@@ -1,7 +1,7 @@
 /*
  * schema.h: tables described once, as const data.  Public: a component that owns tables has one struct schema.
  *
- * From the description come the DDL and the upserts of both dialects, the migrations and the column lists of the manual.
+ * From the description come the DDL and the upserts of both dialects, the migrations, and orch-results(5).
  * Two servers then hold the same data and refuse the same data: lengths and forms that one enforces by its types, the
  * other enforces by a CHECK.
  *
@@ -97,7 +97,5 @@ int schema_upsert(const struct schema_table *, const char *const *columns, size_
     struct strbuf *out, struct err *err);
 /* All statements that make an empty database, with ';' and newlines: for people and for the manual. */
 void schema_ddl(const struct schema *, const struct dialect *, struct strbuf *out);
-/* A Markdown list of tables and columns with units. */
-void schema_describe(const struct schema *, struct strbuf *out);
 
 #endif
