@@ -41,7 +41,8 @@ static int check_trust(struct loader *l, const struct conf_file *f, const struct
 	if (st->st_uid == 0 || st->st_uid == geteuid())
 		return 0;
 	if (geteuid() != 0) {
-		diag_add(l->diags, DIAG_ERROR, &m, "io", "the file belongs to another user (uid %u)",
+		diag_add(l->diags, DIAG_ERROR, &m, "io",
+		    "the file belongs to another user (uid %u); chown it to root or to the user who runs this",
 		    (unsigned)st->st_uid);
 		return -1;
 	}

@@ -89,14 +89,19 @@ static int bind_map(
 	int rc = check_kind(opt, v, NODE_MAP, where, diags);
 
 	for (size_t i = 0; rc == 0 && i < v->n; i++) {
+		const char *key = v->key[i]->text;
+
 		if (check_kind(opt, v->item[i], NODE_TEXT, where, diags) == -1) {
 			rc = -1;
-		} else if (opt_check_chars(v->key[i]->text, false, &err) == -1 || v->key[i]->text[0] == '\0' ||
+		} else if (key[0] == '\0') {
+			err_set(&err, ERR_CONFIG, "a name must not be empty");
+			rc = refuse_value(opt, v->key[i], where, &err, diags);
+		} else if (opt_check_chars(key, false, &err) == -1 ||
 		           opt_check_chars(v->item[i]->text, false, &err) == -1) {
 			rc = refuse_value(opt, v->item[i], where, &err, diags);
 		} else {
 			/* The reader has refused duplicates, so that pushing is enough. */
-			strvec_push(&map.keys, v->key[i]->text);
+			strvec_push(&map.keys, key);
 			strvec_push(&map.values, v->item[i]->text);
 		}
 	}

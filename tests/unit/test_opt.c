@@ -303,6 +303,8 @@ static const struct {
     {"map: [a]", "type", "mapping of texts"},
     {"map: {a: [b]}", "type", "mapping of texts"},
     {"map: {a: }", "missing", "no value"},
+    {"map: {'': x}", "value", "a name must not be empty"},
+    {"map: {a: \"b\\nc\"}", "value", "control character (0x0A)"},
     {"secret: hunter2", "value", "must not stand in the file"},
     {"secret: {env: A, file: b}", "value", "exactly one source"},
     {"secret: {vault: x}", "value", "exactly one source"},
@@ -365,6 +367,23 @@ static void test_all_at_once(void)
 	free(text);
 	node_free(n);
 	opt_release(opts, &c);
+	diags_release(&ds);
+}
+
+static void test_some(void)
+{
+	static const char yaml[] = "string: mine\nsomebody_elses: [x]\n";
+	struct diags ds = DIAGS_INIT;
+	struct all c = {0};
+	struct node *n = node_parse_yaml("run.yaml", yaml, strlen(yaml), &ds);
+
+	ok(opt_bind_some(all_opts, n, "config", &c, &ds) == 0 && ds.n == 0,
+	    "members of others are passed over");
+	is_str(c.string, "mine", "and ours are bound");
+	opt_release(all_opts, &c);
+	ok(opt_bind(all_opts, n, "config", &c, &ds) == -1, "where all must be ours they are not");
+	opt_release(all_opts, &c);
+	node_free(n);
 	diags_release(&ds);
 }
 
@@ -506,6 +525,7 @@ int main(void)
 	tap_run(test_round_trip);
 	tap_run(test_bad);
 	tap_run(test_all_at_once);
+	tap_run(test_some);
 	tap_run(test_paths);
 	tap_run(test_secrets);
 	tap_run(test_secret_files);
