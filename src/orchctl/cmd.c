@@ -20,7 +20,7 @@ const struct cmd *const cmds[] = {
     NULL};
 
 const struct arg_opt common_opts[] = {
-    {"config-file", 'f', ARG_VALUE, "FILE",
+    {"config-file", 'f', ARG_LIST, "FILE",
         "configuration; otherwise $ORCH_CONFIG, ./orch.yaml, /etc/orch/orch.yaml"},
     {"help", 'h', ARG_FLAG, NULL, "explain the command"},
     {"json", 0, ARG_FLAG, NULL, "one JSON object on standard output"},
