@@ -6,7 +6,7 @@
 # DIR is made when missing; a second start on it finds the data of the first.  Socket DIR/s.sock, log DIR/m.err.  Root
 # needs no password on the socket; account orch, password orchpw, owns every database called orch or orch_*.  TLS is on
 # offer: DIR/tls/ca.pem signed the server's certificate, DIR/tls/other.pem did not.
-# Exit code 77: there is no server on this machine.
+# Exit code 77: there is no server, or no openssl, on this machine.
 set -eu
 
 dir=$1
@@ -14,7 +14,7 @@ port=$2
 shift 2
 
 PATH=$PATH:/usr/sbin
-command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || exit 77
+command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null && command -v openssl >/dev/null || exit 77
 
 certificates() {
 	mkdir -p "$dir/tls"
