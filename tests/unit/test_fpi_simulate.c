@@ -1,6 +1,8 @@
 /* Synthetic nights: same options same bytes, uploads that read back, frames that follow the forward model, clear refusals. */
 #include "config.h"
 
+#include "assets/fpi/auxiliary.h"
+#include "assets/fpi/folder.h"
 #include "base/json.h"
 #include "tests/tap.h"
 
@@ -194,6 +196,47 @@ static void test_schedule(void)
 	ok(with < 37, "or not: %.1f degrees", with);
 }
 
+/* Every sensor's files are read back whole by the reader of real ones. */
+static void test_sensors(void)
+{
+	static const char *const kinds[] = {"boltwood", "skyalert", "ethernet"};
+	static const struct fpi_site site = {.abbr = "car"};
+	struct tz *tz = tz_open("America/Recife", NULL);
+
+	for (size_t i = 0; tz != NULL && i < NITEMS(kinds); i++) {
+		char args[1024], dir[512];
+		const char *dirs[1] = {dir};
+		struct fpi_auxiliary aux;
+		struct fpi_folder *folder;
+		struct err err = ERR_INIT;
+		bool skipped = false;
+
+		snprintf(dir, sizeof(dir), "%s/%s", test_dir(), kinds[i]);
+		snprintf(args, sizeof(args),
+		    "--instrument minime01 --date 20160807 --size 64 --laser 1 --sky 1 --cloud-sensor %s "
+		    "--temperature-logs --upload %s",
+		    kinds[i], dir);
+		run(kinds[i], args);
+		folder = fpi_folder_open(dirs, 1, &err);
+		/* 21 UTC on the 7th to 8 UTC on the 8th */
+		if (!ok(folder != NULL && fpi_auxiliary_load(fpi_folder_source(folder), &site, tz,
+		                              1470603600000000, 1470643200000000, &aux, &err) == 0,
+		        "read back %s", err.text))
+			continue;
+		for (size_t k = 0; k < aux.notes.n; k++)
+			skipped |= strstr(aux.notes.v[k], "malformed") != NULL;
+		ok(!skipped, "no malformed line");
+		ok(aux.cloud.n > 400 && fpi_series_stats(&aux.cloud, 1470603600000000, 36000).mean < -30,
+		    "%zu readings of a clear sky", aux.cloud.n);
+		ok(aux.temp.dome.n > 100 && aux.temp.inside.n > 100 && aux.temp.etalon_inside.n > 100 &&
+		        aux.temp.etalon_outside.n > 100,
+		    "temperatures too");
+		fpi_auxiliary_release(&aux);
+		fpi_folder_free(folder);
+	}
+	tz_free(tz);
+}
+
 static void test_refusals(void)
 {
 	static const struct {
@@ -237,6 +280,7 @@ int main(void)
 	tap_run(test_deterministic);
 	tap_run(test_frames);
 	tap_run(test_schedule);
+	tap_run(test_sensors);
 	tap_run(test_refusals);
 	return tap_done();
 }
