@@ -13,9 +13,8 @@
 #include "assets/fpi/result.h"
 #include "assets/fpi/source.h"
 
-#define FPI_E_NO_LASER_IMAGES "NoLaserImagesError" /* no frame of either kind in the night's window */
-#define FPI_E_NO_SKY_IMAGES \
-	"NoSkyImagesError" /* no frame with this tag; a warning, not an error, to the caller */
+#define FPI_E_NO_LASER_IMAGES  "NoLaserImagesError" /* no frame of either kind in the night's window */
+#define FPI_E_NO_SKY_IMAGES    "NoSkyImagesError" /* none with this tag: a warning to the caller, not an error */
 #define FPI_E_BAD_LASER        "BadLaserError" /* only seen with fall_back off */
 #define FPI_E_BAD_DOPPLER      "BadDopplerReferenceError"
 #define FPI_E_HOT_CCD          "HotCcdError"
@@ -44,8 +43,7 @@ struct fpi_options {
 };
 extern const struct fpi_options fpi_options_default;
 
-/* Called from the caller's thread or a worker, never two at once; stage is a literal ("read", "centers", "annuli", "laser fits",
- * "sky XR", ...). */
+/* From the caller's thread or a worker, never two at once; stage ("read", "laser fits", "sky XR"...) is lent for the call. */
 typedef void fpi_progress_cb(void *arg, const char *stage, size_t done, size_t total);
 /* Asked often, from any thread: true ends the work with class CANCELLED. */
 typedef bool fpi_cancel_cb(void *arg);
@@ -53,8 +51,8 @@ typedef bool fpi_cancel_cb(void *arg);
 struct fpi_request {
 	struct fpi_setup setup;
 	struct fpi_options options;
-	const struct fpi_source
-	    *images; /* candidates of the day folders D-1, D, D+1; others are ignored by name */
+	/* candidates of the day folders D-1, D, D+1; what is no image by its name is ignored */
+	const struct fpi_source *images;
 	const struct fpi_source *aux; /* cloud and temperature logs by name; NULL: none */
 	fpi_progress_cb *progress; /* NULL is fine */
 	fpi_cancel_cb *cancel; /* NULL is fine */

@@ -55,8 +55,6 @@ void laser_work_free(struct laser_work *w)
 	free(w);
 }
 
-/* ---- centres */
-
 static void center_item(struct fpi_night *night, void *arg, size_t i, int worker)
 {
 	const struct shot_list *list = arg;
@@ -174,8 +172,6 @@ static void find_curve(struct fpi_night *night, struct jobs *jobs, struct laser_
 		    jobs->n);
 	fit_curve(night, jobs, &w->curve);
 }
-
-/* ---- sums and fits */
 
 static void annuli_item(struct fpi_night *night, void *arg, size_t i, int worker)
 {

@@ -8,7 +8,7 @@ void fpi_nightlog_write(const struct fpi_result *r, struct strbuf *out)
 		struct civil c;
 
 		civil_from_ms(r->log[i].at, &c);
-		strbuf_addf(out, "%02d/%02d/%04d %02d:%02d:%02d %s: %s\n", c.month, c.day, c.year,
-		    c.hour, c.minute, c.second, c.hour < 12 ? "AM" : "PM", r->log[i].text);
+		strbuf_addf(out, "%02d/%02d/%04d %02d:%02d:%02d %s: %s\n", c.month, c.day, c.year, c.hour,
+		    c.minute, c.second, c.hour < 12 ? "AM" : "PM", r->log[i].text);
 	}
 }

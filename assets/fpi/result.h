@@ -79,8 +79,7 @@ struct fpi_sky {
 	double wind; /* after the Doppler reference: raw wind is wind + doppler_reference */
 	double sigma_wind, sigma_fit, sigma_cal;
 	double doppler_reference;
-	double
-	    plot_reference; /* a second reference, of the instrument's plot_ref, to take off `wind` in pictures */
+	double plot_reference; /* a second one, of the instrument's plot_ref, to take off `wind` in pictures */
 	double T, sigma_T;
 	double skyI, sigma_skyI, skyB, sigma_skyB; /* per second */
 	double ccdB, sigma_ccdB;
@@ -119,7 +118,7 @@ struct fpi_result {
 	struct fpi_laser *laser;
 	size_t nlaser;
 	struct fpi_sky *sky;
-	size_t nsky; /* in time order of their paths */
+	size_t nsky; /* in order of their paths */
 	bool has_cloud, has_dome, has_inside, has_etalon_inside, has_etalon_outside;
 	bool laser_drift;
 	struct fpi_warning *warnings;
