@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A server's short trouble is waited out here; a longer one costs an attempt of the step. */
+#define DATABASE_PATIENCE_MS 30000
+
 static const char *place_prefix(const struct fpi_analysis_conf *conf, enum fpi_place place)
 {
 	const char *const prefix[] = {
@@ -90,6 +93,18 @@ static void manifest_text(struct step *step, const struct fpi_result *res, const
 	json_decref(m);
 }
 
+struct rows_work {
+	const struct fpi_result *res;
+	const char *run_id;
+};
+
+static int replace_rows(struct database *db, void *arg, struct err *err)
+{
+	const struct rows_work *w = arg;
+
+	return fpi_rows_replace(db, w->res, w->run_id, err);
+}
+
 static int commit_rows(struct step *step, const struct fpi_analysis_conf *conf, const struct fpi_result *res,
     const char *effect, const char *manifest_sha256, struct err *err)
 {
@@ -97,6 +112,7 @@ static int commit_rows(struct step *step, const struct fpi_analysis_conf *conf, 
 	    .asset = effect,
 	    .partition_key = step_partition(step),
 	    .manifest_sha256 = manifest_sha256};
+	struct rows_work work = {.res = res, .run_id = step_run_id(step)};
 	struct database *db;
 
 	step_effect(step, "rows", "fpi_sky", (int64_t)res->nsky, NULL);
@@ -104,14 +120,9 @@ static int commit_rows(struct step *step, const struct fpi_analysis_conf *conf, 
 	step_effect(step, "rows", "DataSet", 3, NULL);
 	if (step_dry_run(step))
 		return 0;
-	if ((db = step_database(step, conf->database, err)) == NULL || db_migrate(db, &fpi_schema, err) == -1 ||
-	    db_begin(db, err) == -1)
+	if ((db = step_database(step, conf->database, err)) == NULL || db_migrate(db, &fpi_schema, err) == -1)
 		return -1;
-	if (fpi_rows_replace(db, res, step_run_id(step), err) == -1) {
-		db_rollback(db);
-		return -1;
-	}
-	return db_effect_commit(db, &row, err);
+	return db_transact(db, &row, replace_rows, &work, DATABASE_PATIENCE_MS, err);
 }
 
 static void warn_failed(struct step *step, const struct fpi_products *products)

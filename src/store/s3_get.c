@@ -81,7 +81,7 @@ static void expect_digest(struct s3_get *g, const struct http_response *resp, co
 
 	if (g->offset > 0 || (obj->sha256 == NULL && !is_md5))
 		return;
-	snprintf(g->want, sizeof(g->want), "%s", obj->sha256 ? obj->sha256 : g->etag);
+	snprintf(g->want, sizeof(g->want), "%.*s", SHA256_HEX - 1, obj->sha256 ? obj->sha256 : g->etag);
 	g->digest = digest_new(obj->sha256 ? DIGEST_SHA256 : DIGEST_MD5);
 }
 
