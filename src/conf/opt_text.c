@@ -224,8 +224,6 @@ static int check_between(const struct opt *opt, size_t n, const char *what, stru
 
 static int check_string(const struct opt *opt, const char *text, struct err *err)
 {
-	if (opt_check_chars(text, false, err) == -1)
-		return err_wrap(err, "'%.60s'", text);
 	if (text[0] == '\0' && (opt->flags & OPT_REQUIRED) != 0)
 		return err_set(err, ERR_CONFIG, "must not be empty");
 	return check_between(opt, strlen(text), "bytes", err);
@@ -241,7 +239,7 @@ static int check_pattern(const struct opt *opt, const char *text, struct err *er
 
 static int check_template(const struct opt *opt, const char *text, struct err *err)
 {
-	if (opt_check_chars(text, false, err) == -1 || template_check(text, NULL, NULL, err) == -1)
+	if (template_check(text, NULL, NULL, err) == -1)
 		return err_wrap(err, "template '%.60s'", text);
 	return 0;
 }
@@ -260,7 +258,7 @@ static int check_path(const struct opt *opt, const char *text, struct err *err)
 		return err_set(err, ERR_CONFIG, "a path must not be empty");
 	if (strlen(text) >= PATH_MAX)
 		return err_set(err, ERR_CONFIG, "a path of more than %d bytes", PATH_MAX - 1);
-	return opt_check_chars(text, false, err);
+	return 0;
 }
 
 static int check_date(const struct opt *opt, const char *text, struct err *err)
@@ -280,9 +278,7 @@ static int check_date(const struct opt *opt, const char *text, struct err *err)
 
 static int check_name(const struct opt *opt, const char *text, struct err *err)
 {
-	if (text[0] == '\0')
-		return err_set(err, ERR_CONFIG, "must not be empty");
-	return opt_check_chars(text, false, err);
+	return text[0] != '\0' ? 0 : err_set(err, ERR_CONFIG, "must not be empty");
 }
 
 static int (*const text_checks[OPT_NTYPES])(const struct opt *, const char *, struct err *) = {
@@ -329,10 +325,10 @@ static int check_text(const struct opt *opt, const char *text, struct err *err)
 
 int opt_check_item(const struct opt *opt, const char *item, struct err *err)
 {
+	if (opt_check_chars(item, opt->choices == NULL, err) == -1)
+		return -1;
 	if (opt->choices != NULL)
 		return check_choice(opt, item, err);
-	if (opt_check_chars(item, true, err) == -1)
-		return err_wrap(err, "'%.60s'", item);
 	if ((opt->flags & OPT_TEMPLATED) != 0 && template_check(item, NULL, NULL, err) == -1)
 		return err_wrap(err, "template '%.60s'", item);
 	return 0;
@@ -373,6 +369,9 @@ int opt_parse_in(const struct opt *opt, const char *text, const char *dir, void 
 	void *field = (char *)conf + opt->off;
 	char *path;
 
+	/* First of all, since the messages below quote the text and may reach a terminal as they are. */
+	if (opt->type != OPT_STRLIST && opt_check_chars(text, false, err) == -1)
+		return -1;
 	switch (opt->type) {
 	case OPT_INT:
 	case OPT_SIZE:

@@ -139,6 +139,7 @@ struct short_run {
 	char *site, *date, *name;
 	bool strict;
 	struct strvec pieces;
+	struct strmap notes;
 };
 
 static const struct opt short_run_opts[] = {
@@ -163,6 +164,10 @@ static const struct opt short_run_opts[] = {
         .def = "no",
         .help = "be strict"},
     {.name = "pieces", .type = OPT_STRLIST, .off = offsetof(struct short_run, pieces), .help = "the pieces"},
+    {.name = "notes",
+        .type = OPT_STRMAP,
+        .off = offsetof(struct short_run, notes),
+        .help = "words along with it"},
     {.name = "year", .type = OPT_STRING, .flags = OPT_IGNORED, .help = "of the night"},
     OPT_END,
 };

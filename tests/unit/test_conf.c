@@ -329,6 +329,8 @@ static const struct {
     {"web: {listen: '127.0.0.1'}", NULL, "is not ADDRESS:PORT"},
     {"web: {listen: 'example.org:80'}", NULL, "is not ADDRESS:PORT"},
     {"web: {listen: ':80'}", NULL, "is not ADDRESS:PORT"},
+    {"web: {listen: '[::1:80'}", NULL, "is not ADDRESS:PORT"},
+    {"web: {listen: '[1.2.3.4]:80'}", NULL, "is not ADDRESS:PORT"},
     {"web: {}", NULL, "'listen' is missing in web"},
     {"web: 8080", NULL, "web must be a mapping, not a text"},
     /* patterns */
@@ -460,6 +462,48 @@ static void test_warnings(void)
 	free(text);
 	conf_unref(c);
 	diags_release(&ds);
+}
+
+static void test_listen(void)
+{
+	static const struct {
+		const char *listen;
+		size_t warnings;
+	} rows[] = {
+	    {"localhost:1", 0}, {"127.9.9.9:65535", 0}, {"[::1]:80", 0}, {"[::]:80", 1}, {"10.0.0.1:80", 1}};
+
+	for (size_t i = 0; i < NITEMS(rows); i++) {
+		struct diags ds = DIAGS_INIT;
+		char text[100];
+
+		new_dir();
+		snprintf(text, sizeof(text), "web: {listen: '%s'}\n", rows[i].listen);
+		put("orch.yaml", text, strlen(text));
+		struct conf *c = load(&ds);
+		is_str(c != NULL ? c->web_listen : NULL, rows[i].listen, "an address of the page");
+		is_int(ds.n, rows[i].warnings, "with a warning when it is not this machine's own");
+		conf_unref(c);
+		diags_release(&ds);
+	}
+}
+
+/* A cycle too long for a line is cut, and still begins and ends with the same name. */
+static void test_long_cycle(void)
+{
+	struct strbuf sb = STRBUF_INIT(1 << 20);
+	struct diags ds = DIAGS_INIT;
+
+	new_dir();
+	strbuf_addstr(&sb, "assets:\n");
+	for (int i = 0; i < 200; i++)
+		strbuf_addf(&sb, "  asset_%03d: {type: plain, deps: [asset_%03d]}\n", i, (i + 1) % 200);
+	put("orch.yaml", sb.buf, sb.len);
+	ok(load(&ds) == NULL && ds.errors == 1 &&
+	        strstr(ds.v[0].text, ": asset_000 -> asset_001 -> ") != NULL &&
+	        strstr(ds.v[0].text, " -> ... -> asset_000") != NULL,
+	    "a cycle of 200 is told in one line");
+	diags_release(&ds);
+	strbuf_release(&sb);
 }
 
 static void test_all_at_once(void)
@@ -691,6 +735,8 @@ int main(void)
 	tap_run(test_bad);
 	tap_run(test_long_name);
 	tap_run(test_warnings);
+	tap_run(test_listen);
+	tap_run(test_long_cycle);
 	tap_run(test_all_at_once);
 	tap_run(test_files);
 	tap_run(test_many_includes);

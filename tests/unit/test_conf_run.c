@@ -126,6 +126,8 @@ static const struct {
     {"b", "{\"site\":{\"a\":1},\"observation_date\":\"20250429\"}", NULL, "must be a text"},
     {"b", "[1]", NULL, "must be a mapping"},
     {"b", "{\"site\":\"u\\u0007o\",\"observation_date\":\"20250429\"}", NULL, "control character (0x07)"},
+    {"b", "{\"site\":\"uao\",\"observation_date\":\"20250429\",\"notes\":{\"k\":\"v\"}}",
+        "{\"site\":\"uao\",\"observation_date\":\"20250429\",\"notes\":{\"k\":\"v\"}}", NULL},
     {"a", "{\"anything\":\"goes\",\"n\":5}", "{\"anything\":\"goes\",\"n\":\"5\"}", NULL},
     {"a", "{\"anything\":[\"list\"]}", NULL, "must be a text"},
     {"ab", "{\"anything\":\"x\",\"site\":\"long\",\"observation_date\":\"20250429\"}", NULL, "at most 3"},

@@ -134,6 +134,27 @@ static void test_refused(void)
 	}
 }
 
+static void test_bytes(void)
+{
+	struct diags ds = DIAGS_INIT;
+	char text[2000];
+
+	ok(node_parse_yaml("t", "a: b\0c\n", 7, &ds) == NULL && ds.v[0].mark.column == 5 &&
+	        strstr(ds.v[0].text, "a NUL byte") != NULL,
+	    "a NUL byte is refused where it stands");
+	diags_release(&ds);
+	diag_add(&ds, DIAG_ERROR, NULL, "value", "a\xc2\x85-\xe2\x80\xae-\xe2\x81\xa6-\x7f");
+	is_str(ds.v[0].text, "a\\xc2\\x85-\\xe2\\x80\\xae-\\xe2\\x81\\xa6-\\x7f",
+	    "characters that would move or hide text are shown by their bytes");
+	diags_release(&ds);
+	memset(text, 'x', sizeof(text));
+	memcpy(text + 1022, "\xc3\xa9", 3);
+	diag_add(&ds, DIAG_ERROR, NULL, "value", "%s", text);
+	ok(strlen(ds.v[0].text) == 1022 && strchr(ds.v[0].text, '\\') == NULL,
+	    "a long text is not cut inside a character");
+	diags_release(&ds);
+}
+
 static void test_all_at_once(void)
 {
 	struct diags ds = DIAGS_INIT;
@@ -399,6 +420,7 @@ int main(void)
 {
 	tap_run(test_diags);
 	tap_run(test_refused);
+	tap_run(test_bytes);
 	tap_run(test_all_at_once);
 	tap_run(test_tree);
 	tap_run(test_limits);

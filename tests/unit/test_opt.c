@@ -370,6 +370,56 @@ static void test_all_at_once(void)
 	diags_release(&ds);
 }
 
+/* What comes from a command line or a default, not through a file. */
+static void test_texts(void)
+{
+	static char longest[5000];
+	static const struct {
+		enum opt_type type;
+		const char *text, *words; /* words NULL: accepted */
+		const char *min;
+		unsigned flags;
+	} rows[] = {
+	    {OPT_STRING, "caf\xe9", "not valid UTF-8"},
+	    {OPT_STRING, "a\nb", "control character (0x0A)"},
+	    {OPT_STRING, "ab", "at least 3 are needed", "3"},
+	    {OPT_KEY, longest, "longer than 1024 bytes"},
+	    {OPT_KEY, "a\x01", "control character (0x01)"},
+	    {OPT_PATH, longest, "a path of more than"},
+	    {OPT_STRMAP, "a=b", "cannot be given as one text"},
+	    {OPT_STRLIST, "a b", "at least 3 are needed", "3"},
+	    {OPT_STRLIST, "a \x01", "control character"},
+	    {OPT_STRLIST, "a {b", "no closing brace", NULL, OPT_TEMPLATED},
+	    {OPT_STRLIST, " a  b ", NULL},
+	    {OPT_SECRET, "hunter2", "env:NAME, file:PATH or credential:NAME"},
+	    {OPT_SECRET, "vault:x", "env:NAME, file:PATH or credential:NAME"},
+	    {OPT_SECRET, "env:A B", "name of an environment variable"},
+	    {OPT_SECRET, "credential:..", "name of a credential"},
+	    {OPT_SECRET, "file:", "path of a secret's file is empty"},
+	    {OPT_SECRET, "credential:db", NULL},
+	    {OPT_STORE, "", "must not be empty"},
+	    {OPT_INT, "\x1b[31m", "control character (0x1B)"},
+	    {OPT_DATE, "2025\n", "control character (0x0A)"},
+	    {OPT_PATTERN, "a\x07", "control character (0x07)"},
+	    {OPT_INT, "5", "has limits that are not a whole number", "x"},
+	};
+
+	memset(longest, 'x', sizeof(longest) - 1);
+	for (size_t i = 0; i < NITEMS(rows); i++) {
+		struct opt opt[] = {
+		    {.name = "x", .type = rows[i].type, .min = rows[i].min, .flags = rows[i].flags}, OPT_END};
+		struct err err = ERR_INIT;
+		struct all value = {0};
+		int rc = opt_parse_text(&opt[0], rows[i].text, &value, &err);
+
+		ok(rows[i].words == NULL ? rc == 0 : rc == -1 && strstr(err.text, rows[i].words) != NULL,
+		    "text %zu: %s", i, err.text);
+		ok(strstr(err.text, "hunter2") == NULL && strpbrk(err.text, "\n\x1b\x07") == NULL,
+		    "no secret is told, and nothing raw");
+		opt_release(opt, &value);
+	}
+}
+
 static void test_some(void)
 {
 	static const char yaml[] = "string: mine\nsomebody_elses: [x]\n";
@@ -498,6 +548,9 @@ static void test_secret_files(void)
 		ok(c.token.source == SECRET_LITERAL && strcmp(c.token.name, "hunter2") == 0, "as it stands");
 		is_int(ds.n, i, "with a warning when others can read the file");
 		ok(i == 0 || strstr(ds.v[0].text, "hunter2") == NULL, "that does not tell it");
+		json_t *j = opt_to_json(all_opts, &c);
+		is_str(json_str(j, "token", NULL), "hunter2", "only such a secret reaches a step's context");
+		json_decref(j);
 		node_free(n);
 		opt_release(all_opts, &c);
 	}
@@ -525,6 +578,7 @@ int main(void)
 	tap_run(test_round_trip);
 	tap_run(test_bad);
 	tap_run(test_all_at_once);
+	tap_run(test_texts);
 	tap_run(test_some);
 	tap_run(test_paths);
 	tap_run(test_secrets);
