@@ -38,6 +38,7 @@ static const struct opt exec_opts[] = {
     {.name = "pass_env",
         .type = OPT_STRLIST,
         OFF(pass_env),
+        .flags = OPT_VARIABLES,
         .help = "variables of the daemon's environment the command may see, such as a password it needs"},
     {.name = "shell",
         .type = OPT_BOOL,

@@ -67,6 +67,8 @@ enum {
 	OPT_LITERAL_OK = 1 << 3,
 	/* A text that may hold {name} places; checked with stand-ins, filled later by its user. */
 	OPT_TEMPLATED = 1 << 4,
+	/* A list of names of environment variables: an asset's step gets these from the daemon's environment. */
+	OPT_VARIABLES = 1 << 5,
 };
 
 struct opt {

@@ -50,6 +50,17 @@ static void add_secret_name(const struct secret_ref *ref, struct strvec *names)
 		strvec_push(names, "CREDENTIALS_DIRECTORY");
 }
 
+/* The variables an asset asks for by name. */
+static void add_variables(const struct conf_asset *asset, struct strvec *names)
+{
+	for (const struct opt *o = asset->type->opts; o != NULL && o->name != NULL; o++) {
+		const struct strvec *v = (const struct strvec *)((const char *)asset->opts + o->off);
+
+		for (size_t i = 0; o->type == OPT_STRLIST && (o->flags & OPT_VARIABLES) && i < v->n; i++)
+			strvec_push(names, v->v[i]);
+	}
+}
+
 typedef void place_fn(const char *name, void *arg);
 
 /* The stores or databases an asset's options name. */
@@ -100,6 +111,7 @@ void handover_environment(const struct run_step *step, struct strvec *env)
 	each_place(step->conf, OPT_STORE, add_store_env, &a);
 	each_place(step->conf, OPT_DATABASE, add_database_env, &a);
 	each_secret(step->conf->type->opts, step->conf->opts, add_secret_name, &names);
+	add_variables(step->conf, &names);
 	for (char **e = environ; *e != NULL; e++) {
 		size_t n = strcspn(*e, "=");
 

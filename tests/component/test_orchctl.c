@@ -26,6 +26,7 @@ static const char project_yaml[] =
     "  waits: {type: exec, shell: true, command: ['echo begun; while ! test -e ../../../../../../go; do sleep "
     "0.02; done']}\n"
     "  evil: {type: exec, shell: true, command: ['printf \"\\033]0;evil\\007\\n\"']}\n"
+    "  passes: {type: exec, pass_env: [ORCHCTL_TEST_PASSED], command: [env]}\n"
     "jobs:\n"
     "  both: {assets: [first, second]}\n";
 
@@ -198,6 +199,13 @@ static void test_alone(void)
 	says("materialize fails", 1, "exit code 1: the reason", NULL);
 	says("runs retry 2", 1, "run 3", NULL);
 	says("materialize first --dry-run", 0, "would run 1 command", NULL);
+	setenv("ORCHCTL_TEST_PASSED", "handed on", 1);
+	setenv("CANARY_SECRET", "s3cr3t", 1);
+	says("materialize passes", 0, "succeeded", NULL);
+	struct result r = ctl("runs logs 5");
+	ok(strstr(r.out.buf, "=handed on") != NULL && strstr(r.out.buf, "s3cr3t") == NULL,
+	    "a step sees the variables its asset asks for, and no others");
+	release(&r);
 	says("materialize +second --detach --set who=x", 5, NULL, "no daemon");
 	j = asks("runs show 2");
 	is_str(json_str(j, "state", ""), "failed", "the state of a failed run");
@@ -240,7 +248,7 @@ static void test_wrong(void)
 	fs_write_atomic(file, "state_dir: ./s\nasets: {}\n", 25, 0644, NULL);
 	snprintf(line, sizeof(line), "validate %s", file);
 	says(line, 7, "broken.yaml:2:1", NULL);
-	says("validate", 0, "5 assets", NULL);
+	says("validate", 0, "6 assets", NULL);
 	free(file);
 }
 
