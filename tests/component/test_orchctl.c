@@ -342,7 +342,7 @@ static pid_t start_daemon(void)
 
 static void test_daemon(void)
 {
-	char *go, line[100];
+	char *go, line[200];
 	pid_t daemon, waiter, follower;
 	struct result r;
 	int64_t id;
@@ -385,6 +385,19 @@ static void test_daemon(void)
 	release(&r);
 	says("runs show 6", 0, "succeeded", NULL);
 	says("runs retry 6 --wait", 0, "run 7", NULL);
+
+	/* A copy taken now knows all of that, wherever it is put. */
+	char *copy = fs_join(root, "copy.db"), *state = fs_join(root, "copied/state");
+	snprintf(line, sizeof(line), "backup %.150s", copy);
+	says(line, 0, "checked", NULL);
+	says(line, 4, NULL, "exists already");
+	fs_mkdirs(state, 0700, NULL);
+	char *to = fs_join(state, "state.db"), *conf = fs_join(root, "copied/orch.yaml"), with[300];
+	ok(rename(copy, to) == 0, "restored");
+	fs_write_atomic(conf, project_yaml, strlen(project_yaml), 0644, NULL);
+	snprintf(with, sizeof(with), "-f %.200s runs show 7", conf);
+	says(with, 0, "retry of   run 6", NULL);
+	free(copy), free(state), free(to), free(conf);
 	kill(daemon, SIGTERM);
 	is_int(finish(daemon), 0, "the daemon leaves");
 	says("status", 0, "not running", NULL);
