@@ -81,21 +81,22 @@ static int add_item(struct cleanup *c, const json_t *entry, struct err *err)
 /* What this run's unpacking has consumed, according to its manifest. */
 static int enter_complete(struct cleanup *c, json_t **checked, struct err *err)
 {
-	const json_t *p, *check;
+	const json_t *up = json_object_get(step_upstream(c->step, c->conf->unpack_asset), "manifest");
+	const json_t *piece, *check;
 	size_t i;
 
 	if (load_manifest(c, err) == -1)
 		return -1;
-	json_array_foreach(
-	    json_object_get(c->manifest, "pieces"), i, p) if (add_item(c, p, err) == -1) return -1;
+	json_array_foreach(json_object_get(c->manifest, "pieces"), i, piece)
+	{
+		if (add_item(c, piece, err) == -1)
+			return -1;
+	}
 	check = json_object_get(c->manifest, "check_file");
 	if (json_is_object(check) && add_item(c, check, err) == -1)
 		return -1;
 	*checked = json_pack("{s:I, s:s, s:s}", "raw_objects", (json_int_t)json_array_size(c->raw.items),
-	    "manifest",
-	    json_str(json_object_get(step_upstream(c->step, c->conf->unpack_asset), "manifest"), "key", ""),
-	    "manifest_sha256",
-	    json_str(json_object_get(step_upstream(c->step, c->conf->unpack_asset), "manifest"), "sha256", ""));
+	    "manifest", json_str(up, "key", ""), "manifest_sha256", json_str(up, "sha256", ""));
 	return 0;
 }
 
@@ -231,7 +232,9 @@ static void list_effects(struct cleanup *c, const json_t *items)
 	size_t i;
 
 	json_array_foreach(items, i, item)
-	    step_effect(c->step, "delete", json_str(item, "key", ""), json_int(item, "size", -1), NULL);
+	{
+		step_effect(c->step, "delete", json_str(item, "key", ""), json_int(item, "size", -1), NULL);
+	}
 }
 
 static int enter_intent(struct cleanup *c, json_t **checked, struct err *err)

@@ -64,11 +64,35 @@ static bool has_parent(const char *s)
 	return false;
 }
 
+/* The next component that counts, moving *s behind it; NULL at the end. */
+static const char *next_component(const char **s, size_t *n)
+{
+	while (**s != '\0') {
+		const char *start = *s;
+
+		*n = strcspn(start, "/");
+		*s = start + *n + (start[*n] != '\0');
+		if (*n > 0 && !(*n == 1 && start[0] == '.'))
+			return start;
+	}
+	return NULL;
+}
+
+/* Of the name as it becomes a path, folders included. */
+static size_t path_length(const char *name)
+{
+	size_t n, sum = 0;
+
+	while (next_component(&name, &n) != NULL)
+		sum += n + (sum > 0);
+	return sum;
+}
+
 static int check(const char *name, int64_t max_bytes, struct err *err)
 {
-	size_t n = strlen(name);
+	size_t n = path_length(name);
 
-	if (!utf8_valid(name, n))
+	if (!utf8_valid(name, strlen(name)))
 		return refuse(err, "path.encoding", name, "the name is not UTF-8");
 	if (has_control(name))
 		return refuse(err, "path.control", name, "the name holds a control character");
@@ -90,23 +114,29 @@ int member_name_check_folder(const char *name, int64_t max_bytes, struct err *er
 	return check(name, max_bytes, err);
 }
 
+/* A file's name does not end like a folder's. */
+static bool ends_as_folder(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n == 0 || name[n - 1] == '/' || (n >= 2 && strcmp(name + n - 2, "/.") == 0);
+}
+
 int member_name_path(const char *name, bool flatten, int64_t max_bytes, struct strbuf *out, struct err *err)
 {
-	size_t start = out->len, n = strlen(name);
+	size_t start = out->len, n;
+	const char *rest = name, *part;
 
 	if (check(name, max_bytes, err) == -1)
 		return -1;
-	if (n == 0 || name[n - 1] == '/' || (n >= 2 && strcmp(name + n - 2, "/.") == 0))
+	if (ends_as_folder(name))
 		return refuse(err, "path.empty", name, "there is no file name");
-	for (const char *s = name; *s != '\0'; s += n + (s[n] != '\0')) {
-		n = strcspn(s, "/");
-		if (n == 0 || (n == 1 && s[0] == '.'))
-			continue;
+	while ((part = next_component(&rest, &n)) != NULL) {
 		if (flatten)
 			strbuf_truncate(out, start);
 		else if (out->len > start)
 			strbuf_addch(out, '/');
-		strbuf_add(out, s, n);
+		strbuf_add(out, part, n);
 	}
 	if (out->len == start)
 		return refuse(err, "path.empty", name, "nothing is left of the name");

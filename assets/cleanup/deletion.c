@@ -142,7 +142,11 @@ static bool is_kept(const struct deletion *d, const char *key)
 	json_t *k;
 	size_t i;
 
-	json_array_foreach(d->kept, i, k) if (strcmp(json_str(k, "key", ""), key) == 0) return true;
+	json_array_foreach(d->kept, i, k)
+	{
+		if (strcmp(json_str(k, "key", ""), key) == 0)
+			return true;
+	}
 	return false;
 }
 

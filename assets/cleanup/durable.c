@@ -135,11 +135,12 @@ int durable_rows(struct step *step, const char *database, const struct strmap *r
     json_t **checked, struct err *err)
 {
 	struct database *db = step_database_fresh(step, database, err);
-	json_t *counts = json_object(), *entry;
+	json_t *counts = json_object();
 	size_t i;
 	int rc = db != NULL ? 0 : -1;
 
-	json_array_foreach(manifests, i, entry) if (rc == 0) rc = check_effect(db, entry, err);
+	for (i = 0; rc == 0 && i < json_array_size(manifests); i++)
+		rc = check_effect(db, json_array_get(manifests, i), err);
 	for (i = 0; rc == 0 && i < rows->keys.n; i++)
 		rc = check_table(db, rows->keys.v[i], rows->values.v[i], manifests, counts, err);
 	if (rc == 0)

@@ -120,8 +120,11 @@ static const json_t *find_copy(const struct shared *s, const char *key)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach(json_object_get(s->manifest, "copies"), i,
-	    c) if (strcmp(json_str(c, "from", ""), key) == 0) return c;
+	json_array_foreach(json_object_get(s->manifest, "copies"), i, c)
+	{
+		if (strcmp(json_str(c, "from", ""), key) == 0)
+			return c;
+	}
 	return NULL;
 }
 

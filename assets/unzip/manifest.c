@@ -54,21 +54,37 @@ int manifest_put(
 	return rc == -1 ? err_wrap(err, "manifest") : 0;
 }
 
-static bool is_form(const json_t *m, const char *kind)
+static bool is_object_entry(const json_t *e)
+{
+	return json_str(e, "key", NULL) != NULL && json_int(e, "size", -1) >= 0 &&
+	       strlen(json_str(e, "sha256", "")) == SHA256_HEX - 1;
+}
+
+static bool is_piece_entry(const json_t *e)
+{
+	return json_str(e, "key", NULL) != NULL && json_str(e, "etag", NULL) != NULL;
+}
+
+static bool all_are(const json_t *list, bool (*is)(const json_t *))
 {
 	const json_t *e;
 	size_t i;
 
-	if (strcmp(json_str(m, "schema", ""), "orchd/1") != 0 ||
-	    !json_is_array(json_object_get(m, "objects")) ||
-	    (kind != NULL && strcmp(json_str(m, "kind", ""), kind) != 0))
-		return false;
-	json_array_foreach(json_object_get(m, "objects"), i,
-	    e) if (json_str(e, "key", NULL) == NULL || json_int(e, "size", -1) < 0 ||
-	           strlen(json_str(e, "sha256", "")) != SHA256_HEX - 1) return false;
-	json_array_foreach(json_object_get(m, "pieces"), i,
-	    e) if (json_str(e, "key", NULL) == NULL || json_str(e, "etag", NULL) == NULL) return false;
+	json_array_foreach(list, i, e)
+	{
+		if (!is(e))
+			return false;
+	}
 	return true;
+}
+
+static bool is_form(const json_t *m, const char *kind)
+{
+	const json_t *objects = json_object_get(m, "objects");
+
+	return strcmp(json_str(m, "schema", ""), "orchd/1") == 0 &&
+	       (kind == NULL || strcmp(json_str(m, "kind", ""), kind) == 0) && json_is_array(objects) &&
+	       all_are(objects, is_object_entry) && all_are(json_object_get(m, "pieces"), is_piece_entry);
 }
 
 json_t *manifest_get(struct store *st, const char *key, const char *kind, const char *sha256, struct err *err)

@@ -1,6 +1,7 @@
 /* The archive layer against a corpus of ordinary, odd, damaged and hostile archives, and against libarchive. */
 #include "config.h"
 
+#include "assets/archive/member_name.h"
 #include "assets/archive/members.h"
 #include "assets/archive/tar_block.h"
 #include "assets/archive/unpack.h"
@@ -636,6 +637,38 @@ static void test_names(void)
 	strbuf_release(&tar);
 }
 
+/* Lengths at the limits, and what counts towards them. */
+static void test_name_lengths(void)
+{
+	static const struct {
+		size_t n; /* of the last component */
+		const char *before;
+		const char *code;
+	} cases[] = {
+	    {900, "", ""},
+	    {900, "././", ""},
+	    {898, "n/", ""},
+	    {899, "n/", "limit.path"},
+	    {901, "", "limit.path"},
+	    {1024, "", "limit.path"},
+	    {1025, "", "path.toolong"},
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct strbuf name = STRBUF_INIT(2048), path = STRBUF_INIT(4096);
+		struct err err = ERR_INIT;
+
+		strbuf_addstr(&name, cases[i].before);
+		for (size_t j = 0; j < cases[i].n; j++)
+			strbuf_addch(&name, 'k');
+		int rc = member_name_path(name.buf, false, 900, &path, &err);
+		ok((rc == 0) == (cases[i].code[0] == '\0') && err_is(&err, cases[i].code),
+		    "%s and %zu bytes: %s", cases[i].before, cases[i].n, cases[i].code);
+		strbuf_release(&name);
+		strbuf_release(&path);
+	}
+}
+
 static void test_duplicates(void)
 {
 	static const struct {
@@ -773,6 +806,7 @@ int main(void)
 	tap_run(test_sweep_tar_bitflip);
 	tap_run(test_sweep_split);
 	tap_run(test_names);
+	tap_run(test_name_lengths);
 	tap_run(test_duplicates);
 	tap_run(test_limits);
 	tap_run(test_types);
