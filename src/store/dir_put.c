@@ -36,7 +36,7 @@ struct dir_put {
 	bool no_copy_range;
 	int64_t size, done;
 	char *if_match, *sha256;
-	bool if_absent, lazy, durable, started, sealed, made_parents;
+	bool if_absent, lazy, lent, started, sealed, made_parents;
 	tm_ms waiting_since;
 	struct digest *digest; /* checks sha256 */
 	int fd; /* the temporary file */
@@ -84,8 +84,8 @@ static int begin(struct dir_put *p, struct err *err)
 	p->fd = dir_tmp_create(store_of(p), p->tmp, err);
 	if (p->fd == -1)
 		return -1;
-	/* A copy's sum was checked when the original was written. */
-	if (p->sha256 != NULL && p->source != FROM_OBJECT)
+	/* A copy's sum was checked when the original was written, that of lent bytes just now by the caller. */
+	if (p->sha256 != NULL && p->source != FROM_OBJECT && !p->lent)
 		p->digest = digest_new(DIGEST_SHA256);
 	return 0;
 }
@@ -390,6 +390,7 @@ struct store_op *dir_put(struct store *st, const char *key, const void *bytes, s
 	struct dir_put *p = new_put(st, key, FROM_MEMORY, cb, arg);
 
 	take_opts(p, opts);
+	p->lent = opts->lent;
 	p->bytes = opts->lent || n == 0 ? bytes : (p->owned_bytes = xmemdup(bytes, n));
 	p->size = (int64_t)n;
 	return &p->op.pub;

@@ -86,7 +86,11 @@ struct store_put_opts {
 	 */
 	bool lazy;
 	const char *sha256; /* hex of the content when the caller knows it; checked and kept */
-	bool lent;	    /* store_put only: the bytes stay valid until the callback, so they are not copied */
+	/*
+	 * store_put only: the bytes stay valid until the callback, so they are not copied; and a sha256 given with them is
+	 * taken as just made from them, not checked again here (an S3 server still does).
+	 */
+	bool lent;
 };
 
 struct store_ops {

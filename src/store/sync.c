@@ -2,6 +2,7 @@
 
 #include "store/sync.h"
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -29,7 +30,11 @@ struct call {
 	int fd;
 	int64_t size, max;
 	struct digest *digest;
+	bool cancelled; /* by stopper */
 };
+
+#define LOOK_MS   200
+#define SETTLE_MS 3000
 
 static void finish(struct call *c, const struct err *err)
 {
@@ -47,14 +52,60 @@ static void stop(struct call *c)
 	store_op_cancel(c->op);
 }
 
+static struct {
+	bool (*stop)(void *arg);
+	void *arg;
+} stopper;
+
+void store_sync_stop_when(bool (*stop_fn)(void *arg), void *arg)
+{
+	stopper.stop = stop_fn;
+	stopper.arg = arg;
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct call *c = arg;
+
+	if (c->done || !stopper.stop(stopper.arg))
+		return;
+	err_set(c->err, ERR_CANCELLED, "told to stop");
+	c->cancelled = true;
+	stop(c);
+}
+
+/* What a cancelled operation has to undo outside (parts of an upload) gets a moment. */
+static void settle(struct event_base *base)
+{
+	tm_ms until = clock_mono() + SETTLE_MS;
+
+	while (event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED) > 0 && clock_mono() < until) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		usleep(2000);
+	}
+}
+
 static int wait_for(struct call *c, struct store_op *op)
 {
+	static const struct timeval look = {.tv_usec = LOOK_MS * 1000};
 	struct event_base *base = op->store->base;
+	struct event *timer = NULL;
+	int rc = 0;
 
 	c->op = op;
-	while (!c->done)
-		if (event_base_loop(base, EVLOOP_ONCE) == -1)
-			return err_set(c->err, ERR_BUG, "the event loop failed");
+	if (stopper.stop != NULL) {
+		timer = event_new(base, -1, EV_PERSIST, on_look, c);
+		if (timer == NULL || event_add(timer, &look) == -1)
+			abort();
+	}
+	while (!c->done && rc != -1)
+		rc = event_base_loop(base, EVLOOP_ONCE);
+	if (timer != NULL)
+		event_free(timer);
+	if (rc == -1)
+		return err_set(c->err, ERR_BUG, "the event loop failed");
+	if (c->cancelled)
+		settle(base);
 	return c->rc;
 }
 
@@ -222,7 +273,8 @@ int store_sync_put(struct store *st, const char *key, const void *p, size_t n,
 	struct call c = {.err = err, .entry = out};
 	struct store_put_opts o = opts ? *opts : (struct store_put_opts){0};
 
-	o.lent = true; /* this call outlasts the operation */
+	/* This call outlasts the operation; but lent bytes would have their sum believed. */
+	o.lent = o.lent || o.sha256 == NULL;
 	return wait_for(&c, store_put(st, key, p, n, &o, on_info, &c));
 }
 

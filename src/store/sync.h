@@ -7,6 +7,12 @@
 
 #include "store/store.h"
 
+/*
+ * From now on every call asks `stop` a few times a second while it waits, and ends with class CANCELLED soon after it
+ * says yes.  For the process as a whole: a step sets it once to its own "was I told to end".  NULL: never.
+ */
+void store_sync_stop_when(bool (*stop)(void *arg), void *arg);
+
 /* Owned copy of what a callback lends. */
 struct store_entry {
 	char *key;

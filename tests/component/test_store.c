@@ -140,6 +140,31 @@ static void test_files(void)
 	free(path), free(back), free(p);
 }
 
+static bool stop_now(void *arg)
+{
+	return true;
+}
+
+/* A step that was told to end does not wait for a transfer. */
+static void test_stop(void)
+{
+	char *p = pattern_bytes(8000000, 11);
+	struct store_entry e = {0};
+	struct err err = ERR_INIT;
+
+	store_sync_stop_when(stop_now, NULL);
+	/* What is faster than the look at the flag ends well; nothing may end in between. */
+	int rc = store_sync_put(st, "stop/big", p, 8000000, NULL, &e, &err);
+	store_sync_stop_when(NULL, NULL);
+	ok(rc == 0 || err.class == ERR_CANCELLED, "told to stop: %s", rc == 0 ? "done already" : err.text);
+	store_entry_release(&e);
+	rc = store_sync_head(st, "stop/big", &e, &err);
+	ok(rc == 0 ? e.size == 8000000 : err_is(&err, "not_found"), "the object is whole or absent");
+	store_entry_release(&e);
+	store_sync_delete(st, "stop/big", NULL, &err);
+	free(p);
+}
+
 static void test_missing(void)
 {
 	struct store_entry e = {0};
@@ -631,13 +656,17 @@ static void test_create_race(void)
 	is_int(won, 1, "one creator of eight wins");
 }
 
+static void on_any_page(const struct store_object *o, size_t n, bool last, const struct err *err, void *arg)
+{
+}
+
 static void test_close(void)
 {
 	struct reader r = {.what = CLOSE_STORE};
 	struct counter c = {0};
 
 	store_put(st, "close/a", "x", 1, NULL, on_info, &c);
-	store_list(st, "", NULL, 0, on_page, NULL);
+	store_list(st, "", NULL, 0, on_any_page, NULL);
 	store_head(st, "flow/big", on_info, &c);
 	read_object(&r, "flow/big", 0);
 	ok(st == NULL && c.errors == 0, "closing inside a callback cancels the rest");
@@ -708,6 +737,7 @@ int main(int argc, char **argv)
 	tap_run(test_location);
 	tap_run(test_roundtrip);
 	tap_run(test_files);
+	tap_run(test_stop);
 	tap_run(test_missing);
 	tap_run(test_conditions);
 	tap_run(test_copy);
