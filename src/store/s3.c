@@ -259,11 +259,15 @@ static const struct opt s3_opts[] = {
     OPT_END,
 };
 
+/* What the credential chain reads by itself; a step that uses a bucket is given these. */
+static const char *const s3_environment[] = {"AWS_*", "CREDENTIALS_DIRECTORY", NULL};
+
 const struct store_type store_s3 = {
     .name = "s3",
     .summary = "a bucket on AWS S3 or a compatible service",
     .opts = s3_opts,
     .conf_size = sizeof(struct s3_conf),
+    .environment = s3_environment,
     .check = s3_check,
     .open = s3_open,
 };
