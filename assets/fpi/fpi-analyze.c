@@ -152,32 +152,30 @@ static void print_log(const struct fpi_result *r)
 		fprintf(stderr, "%s: %s\n", utctime_format(r->log[i].at, at), r->log[i].text);
 }
 
-/* Stages are told apart by the change of their name. */
+/* The time since the last item of the stage before belongs to a stage, that up to its first item too. */
 struct watch {
-	const char *stage;
-	int64_t since;
+	char stage[64];
+	int64_t since, last;
 };
 
-static void watch_stage(struct watch *w, const char *stage)
+static void watch_print(const struct watch *w)
 {
-	int64_t now = clock_mono_us();
-
-	if (w->stage != NULL)
-		fprintf(stderr, "%8.1f ms  %s\n", (double)(now - w->since) / 1e3, w->stage);
-	w->stage = stage;
-	w->since = now;
+	if (w->stage[0] != '\0')
+		fprintf(stderr, "%8.1f ms  %s\n", (double)(w->last - w->since) / 1e3, w->stage);
 }
 
 static void on_progress(void *arg, const char *stage, size_t done, size_t total)
 {
 	struct watch *w = arg;
-	char *old = w->stage == NULL ? NULL : xstrdup(w->stage);
 
+	(void)done;
 	(void)total;
-	/* the time up to a stage's first item belongs to it, more or less */
-	if (done == 1 || old == NULL || strcmp(old, stage) != 0)
-		watch_stage(w, stage);
-	free(old);
+	if (strcmp(w->stage, stage) != 0) {
+		watch_print(w);
+		snprintf(w->stage, sizeof(w->stage), "%s", stage);
+		w->since = w->last;
+	}
+	w->last = clock_mono_us();
 }
 
 static json_t *run_tag(struct fpi_night *night, const char *tag, const struct args *a, int *failed)
@@ -200,7 +198,7 @@ static json_t *run_tag(struct fpi_night *night, const char *tag, const struct ar
 static int analyze(struct fpi_request *req, const struct args *a, json_t *runs, struct err *err)
 {
 	const struct fpi_instrument *in = &req->setup.instrument;
-	struct watch watch = {0};
+	struct watch watch = {.last = clock_mono_us()};
 	struct fpi_night *night;
 	int failed = 0;
 
@@ -213,7 +211,7 @@ static int analyze(struct fpi_request *req, const struct args *a, json_t *runs, 
 	for (size_t i = 0; i < (a->tag != NULL ? 1 : in->ntags); i++)
 		json_array_append_new(runs, run_tag(night, a->tag != NULL ? a->tag : in->tags[i], a, &failed));
 	if (a->times)
-		watch_stage(&watch, NULL);
+		watch_print(&watch);
 	fpi_night_free(night);
 	return failed;
 }
