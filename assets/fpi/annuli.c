@@ -82,10 +82,10 @@ FPI_KERNEL static void row_rings(const struct disc *d, int x0, int x1, double dy
 
 	for (int x = x0; x < x1; x += 4) {
 		v4d dx = V4((double)x - d->cx) + lane, k = (dx * dx + dy) * n / rho2;
+		v4s whole = __builtin_convertvector(V4_PICK(k < n, k, n), v4s);
 
-		k = V4_PICK(k < n, k, n);
 		for (int l = 0; l < 4; l++)
-			ring[x + l] = (uint16_t)(int)k[l];
+			ring[x + l] = (uint16_t)whole[l];
 	}
 }
 

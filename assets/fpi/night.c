@@ -172,6 +172,7 @@ int fpi_night_run(const struct fpi_request *req, const char *tag, struct fpi_res
 	/* only this tag's frames are read */
 	one.setup.instrument.ntags = 1;
 	snprintf(one.setup.instrument.tags[0], sizeof(one.setup.instrument.tags[0]), "%s", tag);
+	*out = NULL;
 	if (fpi_laser_night(&one, &night, err) == -1)
 		return -1;
 	rc = fpi_sky_night(night, tag, out, err);

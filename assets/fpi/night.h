@@ -75,7 +75,7 @@ int fpi_laser_night(const struct fpi_request *, struct fpi_night **out, struct e
 int fpi_sky_night(struct fpi_night *, const char *tag, struct fpi_result **out, struct err *err);
 void fpi_night_free(struct fpi_night *); /* NULL is fine */
 
-/* Both halves for one tag. */
+/* Both halves for one tag; *out may be NULL after a failure. */
 int fpi_night_run(const struct fpi_request *, const char *tag, struct fpi_result **out, struct err *err);
 
 #endif

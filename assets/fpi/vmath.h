@@ -19,11 +19,11 @@ FPI_INLINE void v4_exp_neg(const v4d *px, v4d *out)
 	v4d x = V4_PICK(*px > V4(-700.0), *px, V4(-700.0));
 	v4d t = x * V4(0x1.71547652b82fep0) + V4(VMATH_ROUND), n = t - V4(VMATH_ROUND);
 	v4d r = (x - n * V4(0x1.62e42fee00000p-1)) - n * V4(0x1.a39ef35793c76p-33), e = V4(c[0]);
-	v4i one = {0x3ff0000000000000, 0x3ff0000000000000, 0x3ff0000000000000, 0x3ff0000000000000};
+	v4u one = {0x3ff0000000000000, 0x3ff0000000000000, 0x3ff0000000000000, 0x3ff0000000000000};
 
 	for (unsigned i = 1; i < sizeof(c) / sizeof(c[0]); i++)
 		e = e * r + V4(c[i]);
-	*out = e * (v4d)(((v4i)t << 52) + one);
+	*out = e * (v4d)(((v4u)t << 52) + one);
 }
 
 /*
