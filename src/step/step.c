@@ -7,6 +7,7 @@
 #include "step/journal.h"
 #include "step/resources.h"
 #include "step/step_host.h"
+#include "store/sync.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -29,6 +30,11 @@ static void on_term(int sig)
 	term_received = 1;
 }
 
+static bool told_to_end(void *arg)
+{
+	return term_received;
+}
+
 void step_catch_signals(void)
 {
 	struct sigaction sa = {.sa_handler = on_term, .sa_flags = SA_RESTART};
@@ -36,6 +42,8 @@ void step_catch_signals(void)
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A transfer would otherwise outlast the grace between TERM and KILL. */
+	store_sync_stop_when(told_to_end, NULL);
 }
 
 struct step *step_open(const char *dir, struct err *err)

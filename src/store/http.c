@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -150,6 +151,15 @@ static void kick(struct http *h)
 	evtimer_add(h->kicker, &now);
 }
 
+/* OpenSSL writes with plain write(2), and libcurl guards it only when it may use signals, which it may not here. */
+static void ignore_sigpipe(void)
+{
+	struct sigaction sa;
+
+	if (sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL)
+		signal(SIGPIPE, SIG_IGN);
+}
+
 struct http *http_ref(struct event_base *base, struct err *err)
 {
 	static bool started;
@@ -165,6 +175,7 @@ struct http *http_ref(struct event_base *base, struct err *err)
 		return NULL;
 	}
 	started = true;
+	ignore_sigpipe();
 	h = xcalloc(1, sizeof(*h));
 	h->base = base;
 	h->refs = 1;
