@@ -36,17 +36,20 @@ static const char *name_at(const void *arg, size_t i)
 	return i < l->n ? *(char *const *)((const char *)l->v + i * l->size) : NULL;
 }
 
-static void no_such(struct loader *l, const struct mark *m, const char *where, const char *what,
-    const char *name, const struct name_list *all)
+/* The option `key` of an object names a thing that is not there. */
+static void no_such(struct loader *l, enum conf_kind kind, const struct conf_decl *d, const char *key,
+    const char *what, const char *name, const struct name_list *all)
 {
 	const char *near = diags_full(l->diags) ? NULL : suggest_nearest(name, name_at, all);
+	char where[CONF_NAME_MAX + 32];
 
+	conf_where(kind, d->key->text, where);
 	if (near != NULL)
-		diag_add(l->diags, DIAG_ERROR, m, "graph", "%s: there is no %s '%.100s'; did you mean '%s'?",
-		    where, what, name, near);
+		diag_add(l->diags, DIAG_ERROR, mark_of(d, key), "graph",
+		    "%s: there is no %s '%.100s'; did you mean '%s'?", where, what, name, near);
 	else
-		diag_add(l->diags, DIAG_ERROR, m, "graph", "%s: there is no %s '%.100s'%s", where, what, name,
-		    all->n == 0 ? "; none is configured" : "");
+		diag_add(l->diags, DIAG_ERROR, mark_of(d, key), "graph", "%s: there is no %s '%.100s'%s", where,
+		    what, name, all->n == 0 ? "; none is configured" : "");
 }
 
 /* Every OPT_STORE and OPT_DATABASE of a bound conf names something. */
@@ -54,9 +57,7 @@ static void check_refs(
     struct loader *l, enum conf_kind kind, const struct conf_decl *d, const struct opt *opts, const void *bound)
 {
 	const struct conf *c = l->conf;
-	char where[CONF_NAME_MAX + 32];
 
-	conf_where(kind, d->key->text, where);
 	for (const struct opt *o = opts; bound != NULL && o != NULL && o->name != NULL; o++) {
 		const char *name;
 
@@ -65,10 +66,10 @@ static void check_refs(
 		if ((name = *(char *const *)((const char *)bound + o->off)) == NULL)
 			continue;
 		if (o->type == OPT_STORE && conf_store_find(c, name) == NULL)
-			no_such(l, mark_of(d, o->name), where, "store", name,
+			no_such(l, kind, d, o->name, "store", name,
 			    &(struct name_list){c->stores, c->nstores, sizeof(*c->stores)});
 		if (o->type == OPT_DATABASE && conf_database_find(c, name) == NULL)
-			no_such(l, mark_of(d, o->name), where, "database", name,
+			no_such(l, kind, d, o->name, "database", name,
 			    &(struct name_list){c->databases, c->ndatabases, sizeof(*c->databases)});
 	}
 }
@@ -223,7 +224,6 @@ static void check_sensors(struct loader *l)
 	for (size_t i = 0; i < c->nsensors; i++) {
 		const struct conf_decl *d = &l->decls[CONF_SENSOR].v[i];
 		const struct conf_sensor *s = &c->sensors[i];
-		char where[CONF_NAME_MAX + 32];
 		const struct conf_job *job;
 
 		if (s->type == NULL)
@@ -233,7 +233,7 @@ static void check_sensors(struct loader *l)
 		if (s->job == NULL)
 			continue;
 		if ((job = conf_job_find(c, s->job)) == NULL)
-			no_such(l, mark_of(d, "job"), conf_where(CONF_SENSOR, s->name, where), "job", s->job,
+			no_such(l, CONF_SENSOR, d, "job", "job", s->job,
 			    &(struct name_list){c->jobs, c->njobs, sizeof(*c->jobs)});
 		else if (job->nasset > 0)
 			check_request(l, d, s, job);
@@ -247,13 +247,12 @@ static void check_assets(struct loader *l)
 	for (size_t i = 0; i < c->nassets; i++) {
 		const struct conf_decl *d = l->asset_decl[i];
 		struct conf_asset *a = &c->assets[i];
-		char where[CONF_NAME_MAX + 32];
 
 		if (a->type == NULL)
 			continue;
 		check_refs(l, CONF_ASSET, d, a->type->opts, a->opts);
 		if (a->pool != NULL && conf_pool_find(c, a->pool) == NULL)
-			no_such(l, mark_of(d, "pool"), conf_where(CONF_ASSET, a->name, where), "pool", a->pool,
+			no_such(l, CONF_ASSET, d, "pool", "pool", a->pool,
 			    &(struct name_list){c->pools, c->npools, sizeof(*c->pools)});
 		if (a->partition != NULL)
 			check_partition(l, CONF_ASSET, d, a->name, a->partition, &a, 1, NULL);

@@ -23,8 +23,44 @@ struct entries {
 struct selector {
 	const struct select_node *nodes;
 	const struct graph *graph;
-	struct entries names, tags; /* sorted by name, then node */
+	struct entries names; /* and aliases */
+	size_t
+	    *slots; /* hash table over names: index + 1, 0 for a free one; a power of two, at most half full */
+	size_t nslots;
+	struct entries tags; /* sorted by name, then node */
 };
+
+static size_t hash(const char *s)
+{
+	uint64_t h = 14695981039346656037ULL;
+
+	for (; *s != '\0'; s++)
+		h = (h ^ (unsigned char)*s) * 1099511628211ULL;
+	return (size_t)(h ^ h >> 32);
+}
+
+/* The slot of a name, or the free one where it would go. */
+static size_t slot_of(const struct selector *s, const char *name)
+{
+	size_t i = hash(name) & (s->nslots - 1);
+
+	while (s->slots[i] != 0 && strcmp(s->names.v[s->slots[i] - 1].name, name) != 0)
+		i = (i + 1) & (s->nslots - 1);
+	return i;
+}
+
+static void index_names(struct selector *s)
+{
+	for (s->nslots = 8; s->nslots < 2 * s->names.n; s->nslots *= 2)
+		;
+	s->slots = xcalloc(s->nslots, sizeof(*s->slots));
+	for (size_t i = 0; i < s->names.n; i++) {
+		size_t slot = slot_of(s, s->names.v[i].name);
+
+		if (s->slots[slot] == 0)
+			s->slots[slot] = i + 1;
+	}
+}
 
 static int by_name(const void *a, const void *b)
 {
@@ -62,7 +98,7 @@ struct selector *selector_new(const struct select_node *nodes, const struct grap
 		add(&s->names, nodes[i].aliases, i);
 		add(&s->tags, nodes[i].tags, i);
 	}
-	qsort(s->names.v, s->names.n, sizeof(*s->names.v), by_name);
+	index_names(s);
 	qsort(s->tags.v, s->tags.n, sizeof(*s->tags.v), by_name);
 	return s;
 }
@@ -72,6 +108,7 @@ void selector_free(struct selector *s)
 	if (s == NULL)
 		return;
 	free(s->names.v);
+	free(s->slots);
 	free(s->tags.v);
 	free(s);
 }
@@ -94,9 +131,9 @@ static size_t first_of(const struct entries *e, const char *name)
 
 size_t selector_find(const struct selector *s, const char *name)
 {
-	size_t i = first_of(&s->names, name);
+	size_t i = s->slots[slot_of(s, name)];
 
-	return i < s->names.n ? s->names.v[i].node : SIZE_MAX;
+	return i > 0 ? s->names.v[i - 1].node : SIZE_MAX;
 }
 
 static const char *entry_name(const void *arg, size_t i)
