@@ -133,8 +133,7 @@ static struct selector *name_index(const struct conf *c, struct select_node **no
 {
 	*nodes = xcalloc(c->nassets + 1, sizeof(**nodes));
 	for (size_t i = 0; i < c->nassets; i++)
-		(*nodes)[i] =
-		    (struct select_node){c->assets[i].name, &c->assets[i].aliases, &c->assets[i].tags};
+		(*nodes)[i] = (struct select_node){.name = c->assets[i].name, .aliases = &c->assets[i].aliases};
 	graph_init(g, c->nassets, NULL, 0);
 	return selector_new(*nodes, g);
 }
