@@ -1,6 +1,6 @@
 /*
- * delete_raw: remove what an archive was unpacked from, once every link of the chain behind it has been read back and
- * found durable.
+ * delete_raw: remove what an archive was unpacked from, once every link of the chain behind it has been read
+ * back and found durable.
  */
 #include "config.h"
 

@@ -20,8 +20,9 @@ extern asset_run_fn asset_delete_raw_run;
 /*
  *   COMPLETE -> EXTRACTED -> ANALYSED -> DURABLE -> ELIGIBLE -> INTENT -> DELETING -> VERIFIED -> SHARED -> DONE
  *
- * Each stage proves what it is named after by looking at the world.  Any failure before INTENT leaves every raw object
- * untouched; from INTENT on the same list is carried out by this attempt or a later one, which starts there.
+ * Each stage proves what it is named after by looking at the world.  Any failure before INTENT leaves every raw
+ * object untouched; from INTENT on the same list is carried out by this attempt or a later one, which starts
+ * there.
  */
 enum stage {
 	STAGE_COMPLETE,
@@ -263,8 +264,8 @@ static int enter_verified(struct cleanup *c, json_t **checked, struct err *err)
 }
 
 /*
- * After our own pieces are gone: of two instruments that end at the same time, the later one then sees that the other
- * is done.  The same three steps with a list of its own.
+ * After our own pieces are gone: of two instruments that end at the same time, the later one then sees that the
+ * other is done.  The same three steps with a list of its own.
  */
 static int enter_shared(struct cleanup *c, json_t **checked, struct err *err)
 {

@@ -1,6 +1,6 @@
 /*
- * run_names.h: what {name} means in an asset's templates: the run's own settings, names derived from them, and the day
- * after.
+ * run_names.h: what {name} means in an asset's templates: the run's own settings, names derived from them, and
+ * the day after.
  *
  * With the run's {site: uao, observation_date: 20250429, instrument_name: minime05} and the asset's
  * names: {stub: 'fpi{instrument_name:-2}'}, the template 'raw/{stub}_{site}_{observation_date}.txt' is
@@ -18,8 +18,8 @@ struct run_names {
 };
 
 /*
- * config: the run's mapping; derived: templates that may use it and each other in their order, may be NULL.  Values become parts
- * of keys, so one with a slash or a control character is refused (class USAGE).
+ * config: the run's mapping; derived: templates that may use it and each other in their order, may be NULL.
+ * Values become parts of keys, so one with a slash or a control character is refused (class USAGE).
  */
 int run_names_init(struct run_names *, const json_t *config, const struct strmap *derived, struct err *err);
 void run_names_release(struct run_names *);

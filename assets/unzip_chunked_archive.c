@@ -1,6 +1,6 @@
 /*
- * unzip_chunked_archive: a .tar.gz that arrived in numbered pieces -> one object per file in it, and a manifest that
- * lists them all and is written last.
+ * unzip_chunked_archive: a .tar.gz that arrived in numbered pieces -> one object per file in it, and a manifest
+ * that lists them all and is written last.
  */
 #include "config.h"
 

@@ -72,8 +72,8 @@ static int pass(struct unzip *u, bool write, struct err *err)
 }
 
 /*
- * Into an empty folder in one pass.  Where something else stands already, the whole archive is checked first, and
- * only a good one replaces anything.
+ * Into an empty folder in one pass.  Where something else stands already, the whole archive is checked first,
+ * and only a good one replaces anything.
  */
 static int unpack(struct unzip *u, struct err *err)
 {

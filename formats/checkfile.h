@@ -1,12 +1,13 @@
 /*
- * checkfile.h: the small text an instrument sends beside the pieces of a cut archive.  Public: sensors and assets.
+ * checkfile.h: the small text an instrument sends beside the pieces of a cut archive.  Public: sensors and
+ * assets.
  *
  *     fpi05_uao_20260407.tar.gz000000     name of the first piece
  *     17                                  number of pieces
  *     87647090                            bytes of all pieces together
  *
- * and whatever else follows; 0 pieces and 0 bytes say that there was nothing to send.  Lenient in form (CRLF, blanks
- * around a line, a byte order mark, three lines suffice), strict in content.  No allocation, no I/O.
+ * and whatever else follows; 0 pieces and 0 bytes say that there was nothing to send.  Lenient in form (CRLF,
+ * blanks around a line, a byte order mark, three lines suffice), strict in content.  No allocation, no I/O.
  */
 #ifndef CHECKFILE_H
 #define CHECKFILE_H
@@ -33,9 +34,10 @@ int checkfile_parse(const char *text, size_t n, int64_t max_pieces, struct check
 bool checkfile_no_data(const struct checkfile *);
 
 /*
- * Sort the pieces by index and compare the set with what the check file promises: indices exactly 0..pieces-1, sizes
- * adding up to bytes, the first piece's name.  Fails with class BAD_DATA and one of the codes chunks.duplicate,
- * chunks.missing, chunks.extra, chunks.size, manifest; the text says which pieces ("3 of 4 pieces, 000002 missing").
+ * Sort the pieces by index and compare the set with what the check file promises: indices exactly 0..pieces-1,
+ * sizes adding up to bytes, the first piece's name.  Fails with class BAD_DATA and one of the codes
+ * chunks.duplicate, chunks.missing, chunks.extra, chunks.size, manifest; the text says which pieces ("3 of 4
+ * pieces, 000002 missing").
  */
 int checkfile_compare(const struct checkfile *, struct checkfile_piece *v, size_t n, struct err *err);
 

@@ -1,10 +1,12 @@
 /*
  * gunzip.h: inflate a gzip stream that arrives in pieces, checking all that the format offers.
  *
- * Several gzip members in a row are one stream, as for gzip(1).  Checked: header and its optional CRC, CRC-32 and length
- * of every member, nothing after a member but another one, and the ratio of bytes made to bytes taken.
+ * Several gzip members in a row are one stream, as for gzip(1).  Checked: header and its optional CRC, CRC-32
+ * and length of every member, nothing after a member but another one, and the ratio of bytes made to bytes
+ * taken.
  *
- * All failures are of class BAD_DATA: "empty" (no byte at all), "truncated", "corrupt.gzip", "trailing", "limit.ratio".
+ * All failures are of class BAD_DATA: "empty" (no byte at all), "truncated", "corrupt.gzip", "trailing",
+ * "limit.ratio".
  */
 #ifndef ARCHIVE_GUNZIP_H
 #define ARCHIVE_GUNZIP_H

@@ -10,9 +10,10 @@
 #include "base/strbuf.h"
 
 /*
- * Append the path to out (which may hold a prefix already).  flatten keeps the last component only, after the whole
- * name was checked.  Class BAD_DATA: "path.traversal", "path.absolute", "path.empty", "path.control" (also backslashes),
- * "path.encoding", "path.toolong" (longer than a key), "limit.path" (longer than max_bytes).
+ * Append the path to out (which may hold a prefix already).  flatten keeps the last component only, after the
+ * whole name was checked.  Class BAD_DATA: "path.traversal", "path.absolute", "path.empty", "path.control"
+ * (also backslashes), "path.encoding", "path.toolong" (longer than a key), "limit.path" (longer than
+ * max_bytes).
  */
 int member_name_path(const char *name, bool flatten, int64_t max_bytes, struct strbuf *out, struct err *err);
 /* The same checks for a folder, which becomes no object and may be empty ("./"). */

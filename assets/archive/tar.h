@@ -1,14 +1,16 @@
 /*
- * tar.h: read a tar archive that arrives in pieces: v7, ustar, GNU (long names, sparse) and pax (also sparse 0.0, 0.1, 1.0).
+ * tar.h: read a tar archive that arrives in pieces: v7, ustar, GNU (long names, sparse) and pax (also sparse
+ * 0.0, 0.1, 1.0).
  *
- * A strict reader of our own instead of libarchive with a scan in front.  libarchive ends silently at a lone zero block
- * and when the end marker is missing, goes on after bad pax records under another name, reads "12x4" as a size, changes
- * the Unicode form of names outside the C locale, and pulls its input, which would need a thread to be fed from a store.
- * A scan that closes those holes has to parse all of the framing anyway; then only the names and the sparse maps are
- * left, and two parsers that must agree on them are more code than one.  The tests hold this one against libarchive.
+ * A strict reader of our own instead of libarchive with a scan in front.  libarchive ends silently at a lone
+ * zero block and when the end marker is missing, goes on after bad pax records under another name, reads "12x4"
+ * as a size, changes the Unicode form of names outside the C locale, and pulls its input, which would need a
+ * thread to be fed from a store. A scan that closes those holes has to parse all of the framing anyway; then
+ * only the names and the sparse maps are left, and two parsers that must agree on them are more code than one.
+ * The tests hold this one against libarchive.
  *
- * Everything else than plain files and folders is refused.  All failures are of class BAD_DATA: "corrupt.tar", "type",
- * "truncated", "trailing", "empty", "limit.header", "path.control", "path.empty".
+ * Everything else than plain files and folders is refused.  All failures are of class BAD_DATA: "corrupt.tar",
+ * "type", "truncated", "trailing", "empty", "limit.header", "path.control", "path.empty".
  */
 #ifndef ARCHIVE_TAR_H
 #define ARCHIVE_TAR_H
@@ -18,8 +20,8 @@
 struct tar;
 
 /*
- * Where members go.  Names are the sender's bytes, not checked and not normalised; they hold no NUL.  begin announces
- * the exact number of bytes that data will deliver before end; after any failure there is no end.
+ * Where members go.  Names are the sender's bytes, not checked and not normalised; they hold no NUL.  begin
+ * announces the exact number of bytes that data will deliver before end; after any failure there is no end.
  */
 struct tar_sink {
 	int (*dir)(void *arg, const char *name, struct err *err);

@@ -30,8 +30,8 @@ struct tar_block {
 
 bool tar_block_is_zero(const unsigned char *b);
 /*
- * Fails with class BAD_DATA: "corrupt.tar" (checksum, number), "type" (link, device, anything else that is no plain
- * file or folder).
+ * Fails with class BAD_DATA: "corrupt.tar" (checksum, number), "type" (link, device, anything else that is no
+ * plain file or folder).
  */
 int tar_block_parse(const unsigned char b[TAR_BLOCK], struct tar_block *out, struct err *err);
 /* A numeric field: octal digits between blanks, or base-256; -1 when it is neither, negative, or beyond int64_t. */

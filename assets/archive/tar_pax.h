@@ -29,8 +29,8 @@ void tar_pax_init(struct tar_pax *);
 void tar_pax_release(struct tar_pax *); /* as after tar_pax_init */
 
 /*
- * Read a whole extended header.  Fails with class BAD_DATA: "corrupt.tar", "path.control" (NUL in a name), "path.empty",
- * "limit.header" (sparse map).
+ * Read a whole extended header.  Fails with class BAD_DATA: "corrupt.tar", "path.control" (NUL in a name),
+ * "path.empty", "limit.header" (sparse map).
  */
 int tar_pax_parse(struct tar_pax *, const char *p, size_t n, struct err *err);
 /* A global header: framing only; records that would rename or resize every member are refused. */

@@ -87,8 +87,8 @@ static int on_end(void *arg, struct err *err)
 static const struct tar_sink tar_sink = {.dir = on_dir, .begin = on_begin, .data = on_data, .end = on_end};
 
 /*
- * Headers and padding come with members and are bounded by their number; what could grow without end is extended
- * headers and zeros after the end marker, so the surroundings have a total of their own.
+ * Headers and padding come with members and are bounded by their number; what could grow without end is
+ * extended headers and zeros after the end marker, so the surroundings have a total of their own.
  */
 static int on_inflated(void *arg, const void *p, size_t n, struct err *err)
 {

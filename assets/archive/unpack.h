@@ -1,9 +1,9 @@
 /*
  * unpack.h: a .tar.gz that arrives in pieces -> checked members, one after the other, within limits.
  *
- * The pieces of the archive layer put together (gunzip, tar, names); no I/O, bounded memory.  Every failure is of class
- * BAD_DATA with one of the codes named in gunzip.h, tar.h and member_name.h, or "limit.member", "limit.total",
- * "limit.count", "empty" (no file in it); errors of the sink pass through.
+ * The pieces of the archive layer put together (gunzip, tar, names); no I/O, bounded memory.  Every failure is
+ * of class BAD_DATA with one of the codes named in gunzip.h, tar.h and member_name.h, or "limit.member",
+ * "limit.total", "limit.count", "empty" (no file in it); errors of the sink pass through.
  */
 #ifndef ARCHIVE_UNPACK_H
 #define ARCHIVE_UNPACK_H

@@ -1,6 +1,6 @@
 /*
- * deletion.h: a list of objects that is going to be deleted, made durable first and then carried out to its end, by
- * this attempt or a later one.
+ * deletion.h: a list of objects that is going to be deleted, made durable first and then carried out to its
+ * end, by this attempt or a later one.
  */
 #ifndef ASSETS_CLEANUP_DELETION_H
 #define ASSETS_CLEANUP_DELETION_H

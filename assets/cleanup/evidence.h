@@ -1,6 +1,6 @@
 /*
- * evidence.h: what was checked before anything was deleted, stage by stage, with the time: kept in the step's ledger
- * folder and in the materialization, so that "why is it gone" has an answer for ever.
+ * evidence.h: what was checked before anything was deleted, stage by stage, with the time: kept in the step's
+ * ledger folder and in the materialization, so that "why is it gone" has an answer for ever.
  */
 #ifndef ASSETS_CLEANUP_EVIDENCE_H
 #define ASSETS_CLEANUP_EVIDENCE_H

@@ -20,8 +20,8 @@ struct shared {
 };
 
 /*
- * Append to items ({"key", "etag", "size"}) every shared object that this run has copied along, whose copy is there with
- * the same content, and that nobody else needs any more; say in *checked what was decided and why.
+ * Append to items ({"key", "etag", "size"}) every shared object that this run has copied along, whose copy is
+ * there with the same content, and that nobody else needs any more; say in *checked what was decided and why.
  */
 int shared_decide(const struct shared *, json_t *items, json_t **checked, struct err *err);
 

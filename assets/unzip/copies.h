@@ -12,8 +12,8 @@
 struct step;
 
 /*
- * Copy what there is, server-side, unless the same is there already.  *out is an array of {"from", "to", "etag",
- * "size"}.  In a dry run it says what it would do.  A missing source of `copies` is a warning.
+ * Copy what there is, server-side, unless the same is there already.  *out is an array of {"from", "to",
+ * "etag", "size"}.  In a dry run it says what it would do.  A missing source of `copies` is a warning.
  */
 int copies_run(struct step *, struct store *, const struct unzip_conf *, const struct unzip_run_conf *,
     const struct run_names *, json_t **out, struct err *err);

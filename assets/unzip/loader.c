@@ -47,8 +47,8 @@ struct delivery {
 static void pump(struct loader *l);
 
 /*
- * The first reason counts.  A bad archive's puts under way are waited for, not cancelled: a store may carry out a request
- * that nobody waits for any more, and what it then makes could not be taken back.
+ * The first reason counts.  A bad archive's puts under way are waited for, not cancelled: a store may carry out
+ * a request that nobody waits for any more, and what it then makes could not be taken back.
  */
 static void fail(struct loader *l, const struct err *err)
 {

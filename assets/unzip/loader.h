@@ -2,8 +2,8 @@
  * loader.h: one pass over an archive: pieces from the store through the worker, members into the store.
  *
  * Runs the store's loop until the pass has ended.  The next piece is fetched while the last one is still being
- * inflated, and members are hashed and put meanwhile, so both cores and the store have work; memory is bounded by the
- * relay.
+ * inflated, and members are hashed and put meanwhile, so both cores and the store have work; memory is bounded
+ * by the relay.
  */
 #ifndef ASSETS_UNZIP_LOADER_H
 #define ASSETS_UNZIP_LOADER_H
@@ -34,8 +34,8 @@ struct loader_result {
 };
 
 /*
- * Lazy puts: the caller commits them with a barrier.  Class TRANSIENT code "chunks.changed" when a piece is not what
- * was listed; errors of the archive as in archive/unpack.h, with the piece's name.
+ * Lazy puts: the caller commits them with a barrier.  Class TRANSIENT code "chunks.changed" when a piece is not
+ * what was listed; errors of the archive as in archive/unpack.h, with the piece's name.
  */
 int loader_run(const struct loader_conf *, struct loader_result *out, struct err *err);
 

@@ -1,5 +1,6 @@
 /*
- * manifest.h: the object that says an archive was unpacked whole: written last, so it is the commit of all the others.
+ * manifest.h: the object that says an archive was unpacked whole: written last, so it is the commit of all the
+ * others.
  *
  *     { "schema": "orchd/1", "kind": "unzip", "run": "...", "run_uid": "...", "asset": "unzip", "partition": "...",
  *       "destination": "fpi/minime05/uao/2025/20250429/",
@@ -27,8 +28,8 @@ json_t *manifest_new(const struct step *, const struct pieces *, const char *des
 int manifest_put(
     struct store *, const char *key, const json_t *manifest, char sha256[SHA256_HEX], struct err *err);
 /*
- * Read a manifest back and check its form; sha256 (may be NULL) is what its bytes must have.  Class BAD_DATA code
- * "manifest" when it is something else.  The caller's to json_decref.
+ * Read a manifest back and check its form; sha256 (may be NULL) is what its bytes must have.  Class BAD_DATA
+ * code "manifest" when it is something else.  The caller's to json_decref.
  */
 json_t *manifest_get(struct store *, const char *key, const char *kind, const char *sha256, struct err *err);
 

@@ -19,8 +19,9 @@ struct pieces {
 };
 
 /*
- * Find the pieces (given by the run, or listed) and compare them with the check file.  Keys that do not belong are
- * dropped with a warning.  Class BAD_DATA with the codes of formats/checkfile.h; "not_found" when there are no pieces.
+ * Find the pieces (given by the run, or listed) and compare them with the check file.  Keys that do not belong
+ * are dropped with a warning.  Class BAD_DATA with the codes of formats/checkfile.h; "not_found" when there are
+ * no pieces.
  */
 int pieces_find(struct step *, struct store *, const struct unzip_conf *, const struct unzip_run_conf *,
     const struct run_names *, struct pieces *out, struct err *err);

@@ -1,9 +1,9 @@
 /*
  * relay.h: the one place where the two threads of the unpacker meet.
  *
- * The loop's thread feeds archive bytes in and takes finished members out; the worker inflates between the two.  Both
- * directions are bounded by bytes, so memory is bounded whatever the archive holds.  Whoever waits is woken by the other side or
- * by relay_stop.
+ * The loop's thread feeds archive bytes in and takes finished members out; the worker inflates between the two.
+ * Both directions are bounded by bytes, so memory is bounded whatever the archive holds.  Whoever waits is
+ * woken by the other side or by relay_stop.
  */
 #ifndef ASSETS_UNZIP_RELAY_H
 #define ASSETS_UNZIP_RELAY_H

@@ -1,9 +1,10 @@
 /*
- * written.h: which objects the attempts of this step have put, so that those of a bad archive can be taken back.
+ * written.h: which objects the attempts of this step have put, so that those of a bad archive can be taken
+ * back.
  *
- * Members are put while the archive is still being read; only its end proves that they were right.  The list stands in
- * the step's ledger folder and is shared by all attempts.  An object that is missing from it (we died between put and
- * note) is simply left alone.
+ * Members are put while the archive is still being read; only its end proves that they were right.  The list
+ * stands in the step's ledger folder and is shared by all attempts.  An object that is missing from it (we died
+ * between put and note) is simply left alone.
  */
 #ifndef ASSETS_UNZIP_WRITTEN_H
 #define ASSETS_UNZIP_WRITTEN_H

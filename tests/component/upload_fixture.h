@@ -229,7 +229,8 @@ static inline void upload_step(struct attempt *a, const char *name, const char *
 	attempt_start(a, "orch-step");
 	attempt_wait(a);
 	if (!a->has_record || a->exit_status != 0)
-		ok(false, "%s: %s record, status %x", name, a->has_record ? "with a" : "no", (unsigned)a->exit_status);
+		ok(false, "%s: %s record, status %x", name, a->has_record ? "with a" : "no",
+		    (unsigned)a->exit_status);
 }
 
 static inline bool upload_failed(const struct attempt *a, const char *code)
