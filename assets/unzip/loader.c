@@ -2,6 +2,7 @@
 
 #include "assets/unzip/loader.h"
 
+#include "assets/archive/member_name.h"
 #include "assets/unzip/relay.h"
 #include "assets/unzip/worker.h"
 #include "base/mem.h"
@@ -132,6 +133,18 @@ static void delivery_end(struct delivery *d)
 	free(d);
 }
 
+/* A name that this store cannot hold makes the archive bad; the rest is the store's own trouble. */
+static void fail_member(struct delivery *d, const struct err *why)
+{
+	struct err err = *why;
+	char shown[MEMBER_NAME_SHOWN];
+
+	if (err_is(why, "bad_key") || err_is(why, "key_conflict"))
+		err_code(&err, ERR_BAD_DATA, "path.key", "%s", why->text);
+	err_wrap(&err, "member '%s'", member_name_show(d->parcel->path, shown));
+	fail(d->loader, &err);
+}
+
 static void on_put(const struct store_object *obj, const struct err *why, void *arg)
 {
 	struct delivery *d = arg;
@@ -140,9 +153,7 @@ static void on_put(const struct store_object *obj, const struct err *why, void *
 
 	d->op = NULL;
 	if (why != NULL) {
-		err = *why;
-		err_wrap(&err, "member '%s'", d->parcel->path);
-		fail(l, &err);
+		fail_member(d, why);
 	} else if (written_add(l->c->written, d->key, obj->etag, &err) == -1) {
 		fail(l, &err);
 	} else {
@@ -177,16 +188,10 @@ static void on_look(const struct store_object *obj, const struct err *why, void 
 {
 	struct delivery *d = arg;
 	struct loader *l = d->loader;
-	struct err err;
 
 	d->op = NULL;
-	if (why != NULL && !err_is(why, "not_found")) {
-		err = *why;
-		err_wrap(&err, "member '%s'", d->parcel->path);
-		fail(l, &err);
-		delivery_end(d);
-		return;
-	}
+	if (why != NULL && !err_is(why, "not_found"))
+		fail_member(d, why);
 	if (l->rc == -1) {
 		delivery_end(d);
 	} else if (why == NULL && obj->size == d->parcel->size && obj->sha256 != NULL &&
@@ -247,9 +252,9 @@ static void deliver(struct loader *l, struct parcel *p)
 	l->deliveries = d;
 	l->ndeliveries++;
 	if (strlen(d->key) > STORE_KEY_MAX) {
-		err_code(&err, ERR_BAD_DATA, "path.toolong",
-		    "member '%.200s': its key would be longer than %d bytes", p->path, STORE_KEY_MAX);
-		fail(l, &err);
+		err_code(
+		    &err, ERR_PERMANENT, "bad_key", "its key would be longer than %d bytes", STORE_KEY_MAX);
+		fail_member(d, &err);
 		delivery_end(d);
 	} else if (may_be_present(l, d->key, p->size)) {
 		d->op = store_head(l->c->store, d->key, on_look, d);

@@ -352,6 +352,33 @@ static void test_nothing_there(void)
 
 /* ---- when something goes wrong on the way */
 
+/* Names that are fine by themselves, but that a folder on this machine cannot hold. */
+static void test_names_of_the_store(void)
+{
+	char *root = new_root("names"), *ledger = upload_ledger("names"), long_name[300] = {0};
+	const char *const second[] = {"a/b", long_name};
+
+	memset(long_name, 'k', sizeof(long_name) - 1);
+	for (size_t i = 0; i < NITEMS(second); i++) {
+		struct strbuf tar = STRBUF_INIT(UPLOAD_MAX), gz = STRBUF_INIT(UPLOAD_MAX);
+		struct attempt a;
+
+		upload_add_member(&tar, "a", "1", 1);
+		upload_add_long_member(&tar, second[i], "2", 1);
+		upload_gzip(&tar, 1, &gz);
+		upload_put(root, UPLOAD_NAME, &gz, 65536);
+		unzip(&a, i == 0 ? "names-below" : "names-long", root, ledger, upload_unzip_options());
+		ok(upload_failed(&a, "path.key") && a.rec.err.class == ERR_BAD_DATA &&
+		        upload_count(root, UPLOAD_DEST) == 0,
+		    "%.10s: %.200s", second[i], a.rec.err.text);
+		attempt_release(&a);
+		strbuf_release(&tar);
+		strbuf_release(&gz);
+	}
+	free(root);
+	free(ledger);
+}
+
 /* Flip a bit of a file in the store. */
 static void damage(const char *root, const char *key, size_t at)
 {
@@ -549,6 +576,7 @@ int main(void)
 	tap_run(test_night);
 	tap_run(test_given_lists);
 	tap_run(test_nothing_there);
+	tap_run(test_names_of_the_store);
 	tap_run(test_damaged);
 	tap_run(test_interrupted);
 	tap_run(test_large_member);

@@ -26,23 +26,42 @@ static inline void upload_octal(char *p, size_t n, int64_t v)
 		p[i] = (char)('0' + v % 8);
 }
 
-static inline void upload_add_member(struct strbuf *tar, const char *name, const void *content, size_t n)
+static inline void upload_add_header(struct strbuf *tar, const char *name, size_t size, char type)
 {
-	static const char zero[512];
 	char b[512] = {0};
 	int64_t sum = 0;
 
-	memcpy(b, name, strlen(name));
-	upload_octal(b + 124, 12, (int64_t)n);
+	memcpy(b, name, MIN(strlen(name), (size_t)100));
+	upload_octal(b + 124, 12, (int64_t)size);
 	memset(b + 148, ' ', 8);
-	b[156] = '0';
+	b[156] = type;
 	memcpy(b + 257, "ustar\00000", 8);
 	for (size_t i = 0; i < sizeof(b); i++)
 		sum += (unsigned char)b[i];
 	upload_octal(b + 148, 8, sum);
 	strbuf_add(tar, b, sizeof(b));
+}
+
+static inline void upload_add_content(struct strbuf *tar, const void *content, size_t n)
+{
+	static const char zero[512];
+
 	strbuf_add(tar, content, n);
 	strbuf_add(tar, zero, -n & 511);
+}
+
+static inline void upload_add_member(struct strbuf *tar, const char *name, const void *content, size_t n)
+{
+	upload_add_header(tar, name, n, '0');
+	upload_add_content(tar, content, n);
+}
+
+/* The name stands in a GNU long name. */
+static inline void upload_add_long_member(struct strbuf *tar, const char *name, const void *content, size_t n)
+{
+	upload_add_header(tar, "././@LongLink", strlen(name) + 1, 'L');
+	upload_add_content(tar, name, strlen(name) + 1);
+	upload_add_member(tar, name, content, n);
 }
 
 /* Ends the tar and packs it; level 0 costs nothing. */
