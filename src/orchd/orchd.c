@@ -11,6 +11,7 @@
 #include "control/server.h"
 #include "engine/engine.h"
 #include "orchd/notify.h"
+#include "orchd/trim.h"
 #include "state/state.h"
 
 #include <event2/event.h>
@@ -280,6 +281,7 @@ static int serve(struct daemon *d)
 	         " ms: %s, %zu sensors, %zu assets, epoch %" PRId64,
 	    clock_mono() - began, d->conf->file, d->conf->nsensors, d->conf->nassets, d->state->epoch);
 	notify_send("READY=1\nSTATUS=running\nMAINPID=%d", (int)getpid());
+	trim_memory();
 	if (d->once)
 		rc = run_once(d);
 	else
