@@ -4,6 +4,7 @@
 #include "assets/cleanup/deletion.h"
 #include "assets/cleanup/durable.h"
 #include "assets/cleanup/evidence.h"
+#include "assets/cleanup/look.h"
 #include "assets/cleanup/shared.h"
 #include "assets/run_names.h"
 #include "assets/unzip/manifest.h"
@@ -181,31 +182,27 @@ static int check_hold(const struct cleanup *c, struct err *err)
 	return 0;
 }
 
-/* Newest modification among the raw objects, and whether one of them is no longer what was unpacked. */
+/* Newest modification among the raw objects, and the first that is no longer what was unpacked. */
 static int look_at_raw(struct cleanup *c, tm_ms *newest, char **changed, struct err *err)
 {
-	json_t *item;
-	size_t i;
+	size_t n = json_array_size(c->raw.items);
+	struct look *seen = xcalloc(n + 1, sizeof(*seen));
+	int rc;
 
 	*newest = 0;
 	*changed = NULL;
-	json_array_foreach(c->raw.items, i, item)
-	{
-		struct store_entry e = {0};
-		const char *key = json_str(item, "key", "");
+	for (size_t i = 0; i < n; i++)
+		seen[i].key = json_str(json_array_get(c->raw.items, i), "key", "");
+	rc = look_all(c->step, c->store, seen, n, err);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const char *etag = json_str(json_array_get(c->raw.items, i), "etag", "");
 
-		if (store_sync_head(c->store, key, &e, err) == -1) {
-			if (!err_is(err, "not_found"))
-				return -1;
-			*err = ERR_INIT;
-			continue;
-		}
-		*newest = MAX(*newest, e.modified);
-		if (*changed == NULL && strcmp(e.etag, json_str(item, "etag", "")) != 0)
-			*changed = xstrdup(key);
-		store_entry_release(&e);
+		*newest = MAX(*newest, seen[i].modified);
+		if (*changed == NULL && seen[i].there && strcmp(seen[i].etag, etag) != 0)
+			*changed = xstrdup(seen[i].key);
 	}
-	return 0;
+	free(seen);
+	return rc;
 }
 
 static int enter_eligible(struct cleanup *c, json_t **checked, struct err *err)

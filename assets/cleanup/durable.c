@@ -2,6 +2,8 @@
 
 #include "assets/cleanup/durable.h"
 
+#include "assets/cleanup/look.h"
+#include "base/mem.h"
 #include "base/strbuf.h"
 #include "database/database.h"
 #include "database/effect.h"
@@ -15,57 +17,64 @@ static int not_durable(struct err *err, const char *key, const char *why)
 	return err_code(err, ERR_BAD_DATA, "not_durable", "%s: %s", key, why);
 }
 
-/* The object's sum, from the store's record or from its bytes. */
-static int object_sum(struct store *st, const char *key, bool read_back, struct store_entry *e,
-    char sum[SHA256_HEX], bool *was_read, struct err *err)
+/* The sum is the store's own record, or that of the bytes read back now. */
+static int check_object(struct store *st, const json_t *want, const struct look *seen, bool read_back,
+    int64_t *nread, struct err *err)
 {
-	if (store_sync_head(st, key, e, err) == -1)
-		return -1;
-	*was_read = read_back || e->sha256[0] == '\0';
-	if (*was_read)
-		return store_sync_digest(st, key, sum, &e->size, err);
-	memcpy(sum, e->sha256, SHA256_HEX);
+	char sum[SHA256_HEX];
+	int64_t size = seen->size;
+
+	if (!seen->there)
+		return not_durable(err, seen->key, "it is not in the store");
+	memcpy(sum, seen->sha256, sizeof(sum));
+	if (read_back || sum[0] == '\0') {
+		if (store_sync_digest(st, seen->key, sum, &size, err) == -1)
+			return err_is(err, "not_found") ? not_durable(err, seen->key, "it is not in the store")
+			                                : -1;
+		++*nread;
+	}
+	if (size != json_int(want, "size", -1))
+		return not_durable(err, seen->key, "its size is not the recorded one");
+	if (strcmp(sum, json_str(want, "sha256", "")) != 0)
+		return not_durable(err, seen->key, "its content is not the recorded one");
 	return 0;
 }
 
-static int check_object(struct store *st, const json_t *want, bool read_back, int64_t *nread, struct err *err)
+static int check_objects(struct step *step, struct store *st, const json_t *objects, const struct look *seen,
+    bool read_back, json_t **checked, struct err *err)
 {
-	const char *key = json_str(want, "key", "");
-	struct store_entry e = {0};
-	char sum[SHA256_HEX] = "";
-	bool was_read = false;
-	int rc = object_sum(st, key, read_back, &e, sum, &was_read, err);
+	int64_t bytes = 0, nread = 0;
+	size_t n = json_array_size(objects);
 
-	if (rc == -1 && err_is(err, "not_found"))
-		not_durable(err, key, "it is not in the store");
-	else if (rc == 0 && e.size != json_int(want, "size", -1))
-		rc = not_durable(err, key, "its size is not the recorded one");
-	else if (rc == 0 && strcmp(sum, json_str(want, "sha256", "")) != 0)
-		rc = not_durable(err, key, "its content is not the recorded one");
-	*nread += was_read;
-	store_entry_release(&e);
-	return rc;
+	for (size_t i = 0; i < n; i++) {
+		if (step_cancelled(step))
+			return err_set(err, ERR_CANCELLED, "cancelled while checking objects");
+		if (check_object(st, json_array_get(objects, i), &seen[i], read_back, &nread, err) == -1)
+			return -1;
+		bytes += seen[i].size;
+		if (read_back)
+			step_progress(step, "objects", (int64_t)i + 1, (int64_t)n);
+	}
+	*checked = json_pack("{s:I, s:I, s:I}", "objects", (json_int_t)n, "bytes", (json_int_t)bytes,
+	    "read_back", (json_int_t)nread);
+	return 0;
 }
 
 int durable_objects(struct step *step, struct store *st, const json_t *manifest, bool read_back,
     json_t **checked, struct err *err)
 {
-	const json_t *objects = json_object_get(manifest, "objects"), *o;
-	int64_t bytes = 0, nread = 0;
-	size_t i;
+	const json_t *objects = json_object_get(manifest, "objects");
+	size_t n = json_array_size(objects);
+	struct look *seen = xcalloc(n + 1, sizeof(*seen));
+	int rc;
 
-	json_array_foreach(objects, i, o)
-	{
-		if (step_cancelled(step))
-			return err_set(err, ERR_CANCELLED, "cancelled while checking objects");
-		if (check_object(st, o, read_back, &nread, err) == -1)
-			return -1;
-		bytes += json_int(o, "size", 0);
-		step_progress(step, "objects", (int64_t)i + 1, (int64_t)json_array_size(objects));
-	}
-	*checked = json_pack("{s:I, s:I, s:I}", "objects", (json_int_t)i, "bytes", (json_int_t)bytes,
-	    "read_back", (json_int_t)nread);
-	return 0;
+	for (size_t i = 0; i < n; i++)
+		seen[i].key = json_str(json_array_get(objects, i), "key", "");
+	rc = look_all(step, st, seen, n, err);
+	if (rc == 0)
+		rc = check_objects(step, st, objects, seen, read_back, checked, err);
+	free(seen);
+	return rc;
 }
 
 static int check_effect(struct database *db, const json_t *entry, struct err *err)
