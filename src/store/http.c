@@ -309,7 +309,10 @@ static void finish(struct http_request *r, CURLcode rc)
 
 	if (rc == CURLE_WRITE_ERROR && r->resp.body_cut)
 		rc = CURLE_OK; /* we stopped it ourselves: enough was read */
-	if (rc != CURLE_OK)
+	if (r->header_bytes > HEADERS_MAX)
+		err_code(&err, ERR_TRANSIENT, "http.garbage", "%s: headers of more than %d bytes", r->host,
+		    HEADERS_MAX);
+	else if (rc != CURLE_OK)
 		curl_failed(r, rc, &err);
 	else
 		check_length(r, &err);
@@ -367,8 +370,7 @@ static void take_header(struct http_request *r, const char *line, size_t n)
 	const char *colon = memchr(line, ':', n), *v;
 	struct http_response *resp = &r->resp;
 
-	r->header_bytes += n;
-	if (colon == NULL || r->header_bytes > HEADERS_MAX)
+	if (colon == NULL)
 		return;
 	strvec_pushn(&resp->names, line, (size_t)(colon - line));
 	for (char *p = resp->names.v[resp->names.n - 1]; *p; p++)
@@ -418,7 +420,8 @@ static size_t header_cb(char *line, size_t size, size_t n, void *arg)
 	} else if (!r->head_done) {
 		take_header(r, line, n);
 	}
-	return r->dead ? 0 : n;
+	r->header_bytes += n;
+	return r->dead || r->header_bytes > HEADERS_MAX ? 0 : n;
 }
 
 static size_t write_cb(char *p, size_t size, size_t n, void *arg)

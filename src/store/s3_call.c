@@ -18,6 +18,7 @@
 #define URL_MAX       (32 * 1024)
 #define SLOW_STALL_MS 600000
 #define REDIRECTS_MAX 2
+#define SKEW_MAX_MS   (14 * 60 * 1000)
 
 struct s3_call {
 	struct s3 *s3;
@@ -248,6 +249,28 @@ static void judge(struct s3_call *c, enum s3_verdict v, const struct http_respon
 	finish(c, resp, err);
 }
 
+/*
+ * Answers to HEAD have no body, so no code.  What we could correct shows in their headers: another region, a clock far
+ * from ours (the server refuses at 15 minutes), and expired keys as a plain 400.
+ */
+static const char *code_from_headers(const struct s3_call *c, int status, const struct http_response *resp)
+{
+	const char *region = http_header(resp, "x-amz-bucket-region"), *date = http_header(resp, "date");
+	const struct credential *cred = credentials_now(c->s3->credentials);
+	time_t t = date ? curl_getdate(date, NULL) : -1;
+	tm_ms off = t == -1 ? 0 : (tm_ms)t * 1000 - (clock_now() + c->s3->skew);
+
+	if (strcmp(c->o.method, "HEAD") != 0 || (status != 400 && status != 403))
+		return "";
+	if (region != NULL && strcmp(region, c->s3->region) != 0)
+		return "AuthorizationHeaderMalformed";
+	if (off > SKEW_MAX_MS || off < -SKEW_MAX_MS)
+		return "RequestTimeTooSkewed";
+	if (status == 400 && cred != NULL && cred->session_token != NULL)
+		return "ExpiredToken";
+	return "";
+}
+
 static void on_http_done(const struct http_response *resp, const struct err *net, void *arg)
 {
 	struct s3_call *c = arg;
@@ -275,7 +298,8 @@ static void on_http_done(const struct http_response *resp, const struct err *net
 		}
 		status = 500; /* an error document under 200 */
 	} else {
-		s3_error_parse(resp->body.buf, resp->body.len, &doc);
+		if (s3_error_parse(resp->body.buf, resp->body.len, &doc) == -1)
+			snprintf(doc.code, sizeof(doc.code), "%s", code_from_headers(c, status, resp));
 	}
 	refused(c, status, &doc, resp, &err);
 	judge(c, s3_verdict(status, doc.code, &err), resp, &doc, &err);

@@ -14,7 +14,6 @@
 #define AT_ONCE    4
 #define PARTS_MAX  10000
 #define ID_MAX     2048
-#define ANSWER_MAX (256 * 1024)
 
 /* A part on its way. */
 struct slot {

@@ -566,6 +566,27 @@ static void test_many(void)
 	free(sub), free(dir);
 }
 
+static void test_errno_classes(void)
+{
+	static const struct {
+		int e;
+		enum err_class class;
+		const char *code;
+	} t[] = {{ENOSPC, ERR_TRANSIENT, "disk_full"}, {EDQUOT, ERR_TRANSIENT, "disk_full"},
+	    {EIO, ERR_TRANSIENT, ""}, {EMFILE, ERR_TRANSIENT, ""}, {ESTALE, ERR_TRANSIENT, "stale"},
+	    {EACCES, ERR_PERMANENT, "denied"}, {EPERM, ERR_PERMANENT, "denied"},
+	    {EROFS, ERR_PERMANENT, "denied"}, {ENOENT, ERR_PERMANENT, "not_found"},
+	    {EISDIR, ERR_PERMANENT, "key_conflict"}, {ENAMETOOLONG, ERR_PERMANENT, "bad_key"}};
+
+	for (size_t i = 0; i < NITEMS(t); i++) {
+		struct err err = ERR_INIT;
+
+		errno = t[i].e;
+		ok(dir_errno(&err, "put", "k") == -1 && err.class == t[i].class && err_is(&err, t[i].code),
+		    "%s: %s", strerror(t[i].e), err.text);
+	}
+}
+
 static void test_options(void)
 {
 	struct err err = ERR_INIT;
@@ -588,6 +609,7 @@ static void test_options(void)
 int main(void)
 {
 	base = event_base_new();
+	tap_run(test_errno_classes);
 	tap_run(test_options);
 	tap_run(test_no_way_out);
 	tap_run(test_stepwise);

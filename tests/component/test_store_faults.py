@@ -245,6 +245,39 @@ def wrong_clock(c):
 
 
 @case
+def head_without_code(c):
+    """a HEAD has no body: clock, region and expiry are told from its headers"""
+    later = time.time() + 16 * 60
+    import calendar
+
+    def skewed(r, n):
+        date = calendar.timegm(time.strptime(r.headers["x-amz-date"], "%Y%m%dT%H%M%SZ"))
+        return [answer(200, "", OBJECT) if abs(date - later) < 300 else
+                answer(403, "", [("Date", email.utils.formatdate(later, usegmt=True))])]
+
+    def moved(r, n):
+        return [answer(200, "", OBJECT) if "/eu-west-3/" in r.headers["authorization"] else
+                answer(400, "", [("x-amz-bucket-region", "eu-west-3")])]
+
+    def expired(r, n):
+        return [answer(200, "", OBJECT) if n > 1 else answer(400)]
+    for what, handler in (("clock", skewed), ("region", moved), ("expiry", expired)):
+        s = Server(handler)
+        r = client(s.url, "head", "raw/x")
+        c.equal((r["ok"], len(s.requests)), (True, 2), what)
+    s = Server(always(answer(403)))
+    c.equal((client(s.url, "head", "raw/x").get("code"), len(s.requests)), ("denied", 1), "a plain 403")
+
+
+@case
+def endless_headers(c):
+    """headers that never end are not read on"""
+    s = Server(lambda r, n: [b"HTTP/1.1 200 OK\r\n"] + [b"X-%d: %s\r\n" % (i, b"y" * 1000) for i in range(3000)] + [HANG])
+    r = client(s.url, *LIST, S3_TEST_ATTEMPTS="1")
+    c.equal((r["ok"], r.get("code")), (False, "http.garbage"), "refused (%s)" % r.get("text"))
+
+
+@case
 def expired_token(c):
     """an expired token: credentials are fetched anew"""
     d = tempfile.mkdtemp()
