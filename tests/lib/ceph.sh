@@ -20,7 +20,7 @@ ceph_missing() {
 # A block of 40 ports that nobody listens on.
 ceph_ports() {
 	for try in 1 2 3 4 5 6 7 8 9 10; do
-		CEPH_PORT=$((20000 + ($$ * 41 + try * 977 + $(date +%N | sed 's/^0*//')) % 400 * 40))
+		CEPH_PORT=$((20000 + ($$ * 41 + try * 977 + $(date +%N | sed 's/^0*//')) % 300 * 40))
 		taken=
 		for p in 0 1 2 3; do
 			(: <"/dev/tcp/127.0.0.1/$((CEPH_PORT + p))") 2>/dev/null && taken=yes
