@@ -28,7 +28,7 @@ struct type_view {
 
 typedef const char *type_name_fn(const void *unused, size_t i);
 
-#define VIEW_OF(kind, struct_name, table)                                                            \
+#define VIEW_OF(kind, table)                                                                         \
 	static const char *kind##_type_name(const void *unused, size_t i)                            \
 	{                                                                                            \
 		return table[i] != NULL ? table[i]->name : NULL;                                     \
@@ -42,10 +42,10 @@ typedef const char *type_name_fn(const void *unused, size_t i);
 		return (struct type_view){0};                                                        \
 	}
 
-VIEW_OF(store, store_type, store_types)
-VIEW_OF(database, db_type, db_types)
-VIEW_OF(sensor, sensor_type, sensor_types)
-VIEW_OF(asset, asset_type, asset_types)
+VIEW_OF(store, store_types)
+VIEW_OF(database, db_types)
+VIEW_OF(sensor, sensor_types)
+VIEW_OF(asset, asset_types)
 
 static void unknown_type(
     const struct node *v, type_name_fn *names, const char *what, const char *where, struct diags *diags)

@@ -52,8 +52,10 @@ static int add_value(const struct ref *ref, const struct mark *mark, struct strb
 {
 	const char *value = getenv(ref->name);
 
-	if ((value == NULL || *value == '\0') && ref->def != NULL)
-		return strbuf_add(out, ref->def, ref->ndef), 0;
+	if ((value == NULL || *value == '\0') && ref->def != NULL) {
+		strbuf_add(out, ref->def, ref->ndef);
+		return 0;
+	}
 	if (value == NULL) {
 		diag_add(diags, DIAG_ERROR, mark, "env",
 		    "the environment variable %s is not set; set it, or write ${%s:-default}", ref->name,
