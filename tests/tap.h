@@ -62,13 +62,13 @@ static inline bool tap_is_int(int64_t got, int64_t want, const char *what, const
 	return got == want;
 }
 
-#define ok(cond, ...)		tap_result((cond), __FILE__, __LINE__, __VA_ARGS__)
+#define ok(cond, ...)           tap_result((cond), __FILE__, __LINE__, __VA_ARGS__)
 #define is_str(got, want, what) tap_is_str((got), (want), (what), __FILE__, __LINE__)
 #define is_int(got, want, what) tap_is_int((int64_t)(got), (int64_t)(want), (what), __FILE__, __LINE__)
-#define diag(...)		(printf("# " __VA_ARGS__), putchar('\n'))
-#define tap_skip(why)		(printf("ok %d # SKIP %s\n", ++tap_count, (why)))
-#define tap_run(fn)		(printf("# %s\n", #fn), fn())
-#define tap_bail(...)		(printf("Bail out! " __VA_ARGS__), putchar('\n'), exit(1))
+#define diag(...)               (printf("# " __VA_ARGS__), putchar('\n'))
+#define tap_skip(why)           (printf("ok %d # SKIP %s\n", ++tap_count, (why)))
+#define tap_run(fn)             (printf("# %s\n", #fn), fn())
+#define tap_bail(...)           (printf("Bail out! " __VA_ARGS__), putchar('\n'), exit(1))
 
 static inline const char *test_dir(void)
 {

@@ -9,7 +9,7 @@
 
 #include "base/util.h"
 
-tm_ms clock_now(void);	/* wall clock, UTC */
+tm_ms clock_now(void); /* wall clock, UTC */
 tm_ms clock_mono(void); /* monotonic; for spans inside one process */
 int64_t clock_mono_us(void);
 /* Freeze both clocks at these values; clock_unset returns to the real ones. */

@@ -6,7 +6,7 @@
 
 #define SHA256_BYTES 32
 #define SHA256_HEX   65 /* with the terminating NUL */
-#define MD5_HEX	     33
+#define MD5_HEX      33
 
 enum digest_kind { DIGEST_SHA256, DIGEST_MD5 };
 

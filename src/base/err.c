@@ -7,14 +7,14 @@
 #include <string.h>
 
 static const char *const class_name[] = {
-	[ERR_NONE] = "none",
-	[ERR_USAGE] = "usage",
-	[ERR_CONFIG] = "config",
-	[ERR_TRANSIENT] = "transient",
-	[ERR_PERMANENT] = "permanent",
-	[ERR_BAD_DATA] = "bad_data",
-	[ERR_CANCELLED] = "cancelled",
-	[ERR_BUG] = "bug",
+    [ERR_NONE] = "none",
+    [ERR_USAGE] = "usage",
+    [ERR_CONFIG] = "config",
+    [ERR_TRANSIENT] = "transient",
+    [ERR_PERMANENT] = "permanent",
+    [ERR_BAD_DATA] = "bad_data",
+    [ERR_CANCELLED] = "cancelled",
+    [ERR_BUG] = "bug",
 };
 static_assert(NITEMS(class_name) == ERR_NCLASSES, "name every class");
 
@@ -23,24 +23,24 @@ static const struct {
 	const char *code;
 	int exit_code;
 } code_exit[] = {
-	{"not_found", 3},
-	{"refused", 4},
-	{"hold", 4},
-	{"no_daemon", 5},
-	{"locked", 5},
-	{"wait_timeout", 6},
-	{"interrupted", 130},
+    {"not_found", 3},
+    {"refused", 4},
+    {"hold", 4},
+    {"no_daemon", 5},
+    {"locked", 5},
+    {"wait_timeout", 6},
+    {"interrupted", 130},
 };
 
 static const int class_exit[] = {
-	[ERR_NONE] = 0,
-	[ERR_USAGE] = 2,
-	[ERR_CONFIG] = 7,
-	[ERR_TRANSIENT] = 75,
-	[ERR_PERMANENT] = 1,
-	[ERR_BAD_DATA] = 1,
-	[ERR_CANCELLED] = 1,
-	[ERR_BUG] = 1,
+    [ERR_NONE] = 0,
+    [ERR_USAGE] = 2,
+    [ERR_CONFIG] = 7,
+    [ERR_TRANSIENT] = 75,
+    [ERR_PERMANENT] = 1,
+    [ERR_BAD_DATA] = 1,
+    [ERR_CANCELLED] = 1,
+    [ERR_BUG] = 1,
 };
 static_assert(NITEMS(class_exit) == ERR_NCLASSES, "an exit code for every class");
 
@@ -157,7 +157,7 @@ bool err_is(const struct err *err, const char *code)
 
 const char *err_class_name(enum err_class class)
 {
-	assert((size_t)class < NITEMS(class_name));
+	assert((size_t) class < NITEMS(class_name));
 	return class_name[class];
 }
 

@@ -14,13 +14,13 @@
 
 enum err_class {
 	ERR_NONE,
-	ERR_USAGE,     /* the caller asked for something that makes no sense */
-	ERR_CONFIG,    /* the configuration is wrong; retrying cannot help until it is edited */
+	ERR_USAGE, /* the caller asked for something that makes no sense */
+	ERR_CONFIG, /* the configuration is wrong; retrying cannot help until it is edited */
 	ERR_TRANSIENT, /* the world was not ready: network, lock, server down, disk full; retry with backoff */
 	ERR_PERMANENT, /* the world said no: access denied, not found, refused */
-	ERR_BAD_DATA,  /* the input is damaged, hostile or contradictory */
+	ERR_BAD_DATA, /* the input is damaged, hostile or contradictory */
 	ERR_CANCELLED, /* somebody asked to stop */
-	ERR_BUG,       /* ours */
+	ERR_BUG, /* ours */
 	ERR_NCLASSES
 };
 

@@ -17,10 +17,10 @@ static const struct {
 	const char *name;
 	int syslog;
 } level_row[] = {
-	[LOG_DEBUG_] = {"debug", 7},
-	[LOG_INFO_] = {"info", 6},
-	[LOG_WARN_] = {"warning", 4},
-	[LOG_ERROR_] = {"error", 3},
+    [LOG_DEBUG_] = {"debug", 7},
+    [LOG_INFO_] = {"info", 6},
+    [LOG_WARN_] = {"warning", 4},
+    [LOG_ERROR_] = {"error", 3},
 };
 
 static enum log_level least_level = LOG_INFO_;

@@ -15,7 +15,7 @@
 struct strbuf {
 	char *buf;
 	size_t len;
-	size_t cap;   /* 0 while buf is the shared empty string */
+	size_t cap; /* 0 while buf is the shared empty string */
 	size_t limit; /* most bytes it may ever hold */
 	bool overflowed;
 };
@@ -25,7 +25,7 @@ extern char strbuf_empty[1];
 
 void strbuf_init(struct strbuf *, size_t limit);
 void strbuf_release(struct strbuf *); /* drops the contents; the buffer may be used again */
-void strbuf_reset(struct strbuf *);   /* keeps the memory */
+void strbuf_reset(struct strbuf *); /* keeps the memory */
 /* The string is the caller's to free(); the buffer is empty again. */
 char *strbuf_detach(struct strbuf *);
 

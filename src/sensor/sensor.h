@@ -17,7 +17,8 @@ struct tick;
 
 struct sensor_type {
 	const char *name, *summary;
-	const struct opt *opts; /* besides the engine's own: type, every, job, run_key, partition, config, tags */
+	const struct opt
+	    *opts; /* besides the engine's own: type, every, job, run_key, partition, config, tags */
 	size_t conf_size;
 	/* Names this conf makes available to the templates of run_key, partition, config and tags; may be NULL. */
 	int (*names)(const void *conf, void (*add)(void *arg, const char *name), void *arg, struct err *err);
@@ -37,12 +38,12 @@ extern const struct sensor_type *const sensor_types[]; /* NULL-terminated */
 const struct sensor_type *sensor_type_find(const char *name);
 
 enum key_verdict {
-	KEY_PENDING,  /* may become complete; reason says what is missing */
+	KEY_PENDING, /* may become complete; reason says what is missing */
 	KEY_COMPLETE, /* asked for a run, or would have, had its run key not been used before */
-	KEY_NO_DATA,  /* finished, nothing to do */
-	KEY_STALE,    /* pending for longer than the configured time */
-	KEY_IGNORED,  /* not for this sensor; reason says why */
-	KEY_INVALID,  /* for this sensor, but unusable; reason says why */
+	KEY_NO_DATA, /* finished, nothing to do */
+	KEY_STALE, /* pending for longer than the configured time */
+	KEY_IGNORED, /* not for this sensor; reason says why */
+	KEY_INVALID, /* for this sensor, but unusable; reason says why */
 	KEY_NVERDICTS
 };
 const char *key_verdict_name(enum key_verdict v);
@@ -51,7 +52,7 @@ const char *key_verdict_name(enum key_verdict v);
 struct key_report {
 	const char *key;
 	enum key_verdict verdict;
-	const char *reason;	 /* for people: "3 of 5 pieces, 000002 missing" */
+	const char *reason; /* for people: "3 of 5 pieces, 000002 missing" */
 	const char *fingerprint; /* changes when what it was judged by changes; NULL for ignored ones */
 	int64_t present, expected, bytes;
 	tm_ms newest; /* modification time of the newest object of it; 0: unknown */

@@ -15,7 +15,8 @@ struct step;
 enum {
 	ASSET_COMMAND = 1 << 0, /* runs a program of the user's: started by orch-exec, not by orch-step */
 	ASSET_DELETES = 1 << 1, /* removes inputs: refused while the partition is on hold */
-	ASSET_ANY_CONFIG = 1 << 2, /* takes any run config: a key that no row knows is passed on as the text it is */
+	ASSET_ANY_CONFIG =
+	    1 << 2, /* takes any run config: a key that no row knows is passed on as the text it is */
 };
 
 struct asset_type {

@@ -20,11 +20,11 @@ struct database;
 
 /* Identity. */
 const char *step_asset(const struct step *);
-const char *step_run_id(const struct step *);  /* unique for ever, "01J..." style text */
+const char *step_run_id(const struct step *); /* unique for ever, "01J..." style text */
 /* H(asset, partition, config, code version): equal for every attempt and rerun that must give the same effect. */
 const char *step_run_uid(const struct step *);
 const char *step_partition(const struct step *); /* "" when the run has none */
-int step_attempt(const struct step *);		 /* from 1 */
+int step_attempt(const struct step *); /* from 1 */
 bool step_dry_run(const struct step *);
 /* A folder of this attempt, removed with it; and one shared by all attempts of this step of this run. */
 const char *step_workdir(const struct step *);

@@ -33,13 +33,15 @@ struct store_op;
 struct store_object {
 	const char *key;
 	int64_t size;
-	const char *etag;   /* unquoted; changes whenever the content does; equal only for equal content history */
-	tm_ms modified;	    /* display only: stores round it differently */
+	const char
+	    *etag; /* unquoted; changes whenever the content does; equal only for equal content history */
+	tm_ms modified; /* display only: stores round it differently */
 	const char *sha256; /* hex, when the store keeps it (written by put); NULL otherwise */
 };
 
 enum {
-	STORE_CAP_DELETE_IF_MATCH = 1 << 0, /* delete is conditional in the store itself, not look-then-delete */
+	STORE_CAP_DELETE_IF_MATCH =
+	    1 << 0, /* delete is conditional in the store itself, not look-then-delete */
 	STORE_CAP_PUT_IF_ABSENT = 1 << 1,
 };
 
@@ -65,7 +67,8 @@ struct store {
 	unsigned caps;
 };
 
-typedef void store_list_cb(const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg);
+typedef void store_list_cb(
+    const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg);
 typedef void store_info_cb(const struct store_object *obj, const struct err *err, void *arg);
 typedef void store_done_cb(const struct err *err, void *arg); /* err NULL: success */
 
@@ -78,8 +81,8 @@ struct store_get_cbs {
 
 struct store_put_opts {
 	const char *content_type; /* NULL: application/octet-stream */
-	const char *if_match;	  /* overwrite only this ETag */
-	bool if_absent;		  /* create only */
+	const char *if_match; /* overwrite only this ETag */
+	bool if_absent; /* create only */
 	/*
 	 * A crash of the machine may lose or tear this object until store_barrier has answered.  For many objects that a
 	 * manifest commits later.  Without it the object is durable when the callback says so.
@@ -95,8 +98,8 @@ struct store_put_opts {
 
 struct store_ops {
 	void (*close)(struct store *);
-	struct store_op *(*list)(
-	    struct store *, const char *prefix, const char *start_after, size_t max, store_list_cb *, void *arg);
+	struct store_op *(*list)(struct store *, const char *prefix, const char *start_after, size_t max,
+	    store_list_cb *, void *arg);
 	struct store_op *(*head)(struct store *, const char *key, store_info_cb *, void *arg);
 	struct store_op *(*get)(struct store *, const char *key, const char *if_match, int64_t offset,
 	    const struct store_get_cbs *, void *arg);
@@ -106,7 +109,8 @@ struct store_ops {
 	    const struct store_put_opts *, store_info_cb *, void *arg);
 	struct store_op *(*copy)(
 	    struct store *, const char *from, const char *if_match, const char *to, store_info_cb *, void *arg);
-	struct store_op *(*del)(struct store *, const char *key, const char *if_match, store_done_cb *, void *arg);
+	struct store_op *(*del)(
+	    struct store *, const char *key, const char *if_match, store_done_cb *, void *arg);
 	struct store_op *(*barrier)(struct store *, store_done_cb *, void *arg);
 	void (*pause)(struct store_op *, bool paused);
 	void (*cancel)(struct store_op *);
@@ -114,8 +118,8 @@ struct store_ops {
 	const char *(*location)(struct store *);
 };
 
-struct store *store_open(
-    const struct store_type *type, const char *name, const void *conf, struct event_base *base, struct err *err);
+struct store *store_open(const struct store_type *type, const char *name, const void *conf,
+    struct event_base *base, struct err *err);
 void store_close(struct store *); /* cancels what is under way; NULL is fine */
 
 /*
@@ -139,12 +143,13 @@ struct store_op *store_put_file(struct store *, const char *key, int fd, int64_t
 struct store_op *store_copy(
     struct store *, const char *from, const char *if_match, const char *to, store_info_cb *cb, void *arg);
 /* With if_match: delete only that content, "precondition" when it changed.  A missing key is success. */
-struct store_op *store_delete(struct store *, const char *key, const char *if_match, store_done_cb *cb, void *arg);
+struct store_op *store_delete(
+    struct store *, const char *key, const char *if_match, store_done_cb *cb, void *arg);
 /* All lazy puts that succeeded before this call are durable when it answers. */
 struct store_op *store_barrier(struct store *, store_done_cb *cb, void *arg);
 
 void store_op_pause(struct store_op *, bool paused); /* get only: back-pressure */
-void store_op_cancel(struct store_op *);	     /* NULL is fine */
+void store_op_cancel(struct store_op *); /* NULL is fine */
 const char *store_location(struct store *);
 int store_key_check(const char *key, struct err *err);
 

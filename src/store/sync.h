@@ -29,20 +29,22 @@ void store_listing_release(struct store_listing *);
 void store_entry_release(struct store_entry *);
 
 /* All keys under the prefix, in order; more than limit is an error of class BAD_DATA code "limit". */
-int store_sync_list(struct store *, const char *prefix, size_t limit, struct store_listing *out, struct err *err);
+int store_sync_list(
+    struct store *, const char *prefix, size_t limit, struct store_listing *out, struct err *err);
 int store_sync_head(struct store *, const char *key, struct store_entry *out, struct err *err);
 /* The whole object appended to out (whose limit holds); if_match may be NULL; entry may be NULL. */
-int store_sync_get(
-    struct store *, const char *key, const char *if_match, struct strbuf *out, struct store_entry *entry, struct err *err);
-int store_sync_get_file(struct store *, const char *key, const char *if_match, int fd, int64_t limit, struct err *err);
+int store_sync_get(struct store *, const char *key, const char *if_match, struct strbuf *out,
+    struct store_entry *entry, struct err *err);
+int store_sync_get_file(
+    struct store *, const char *key, const char *if_match, int fd, int64_t limit, struct err *err);
 /* sha256 of the object as read back from the store: the independent re-read. */
 int store_sync_digest(struct store *, const char *key, char sha256[SHA256_HEX], int64_t *size, struct err *err);
 int store_sync_put(struct store *, const char *key, const void *p, size_t n, const struct store_put_opts *opts,
     struct store_entry *out, struct err *err);
 int store_sync_put_file(struct store *, const char *key, const char *path, const struct store_put_opts *opts,
     struct store_entry *out, struct err *err);
-int store_sync_copy(struct store *, const char *from, const char *if_match, const char *to, struct store_entry *out,
-    struct err *err);
+int store_sync_copy(struct store *, const char *from, const char *if_match, const char *to,
+    struct store_entry *out, struct err *err);
 int store_sync_delete(struct store *, const char *key, const char *if_match, struct err *err);
 int store_sync_barrier(struct store *, struct err *err);
 

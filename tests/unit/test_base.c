@@ -23,7 +23,8 @@ static void test_strbuf(void)
 	struct strbuf sb = STRBUF_INIT(10);
 
 	ok(sb.buf[0] == '\0', "an empty buffer is terminated");
-	ok(strbuf_addstr(&sb, "12345") == 0 && strbuf_addf(&sb, "%d", 67890) == 0, "ten bytes fit a limit of ten");
+	ok(strbuf_addstr(&sb, "12345") == 0 && strbuf_addf(&sb, "%d", 67890) == 0,
+	    "ten bytes fit a limit of ten");
 	ok(strbuf_addch(&sb, 'x') == -1 && sb.overflowed, "the eleventh is refused");
 	is_str(sb.buf, "1234567890", "a refused append changes nothing");
 	strbuf_drop(&sb, 4);
@@ -54,7 +55,8 @@ static void test_err(void)
 	big[sizeof(big) - 1] = '\0';
 	memcpy(big + ERR_TEXT_MAX - 2, "\xc3\xa9", 2);
 	err_set(&err, ERR_BAD_DATA, "%s", big);
-	ok(strlen(err.text) < ERR_TEXT_MAX && utf8_valid(err.text, strlen(err.text)), "a long text is cut on a character");
+	ok(strlen(err.text) < ERR_TEXT_MAX && utf8_valid(err.text, strlen(err.text)),
+	    "a long text is cut on a character");
 	for (int c = 0; c < ERR_NCLASSES; c++)
 		is_int(err_class_parse(err_class_name((enum err_class)c)), c, "class names parse back");
 }
@@ -68,7 +70,8 @@ static void test_codec(void)
 	hex_encode("\x00\xff\x5a", 3, hex);
 	is_str(hex, "00ff5a", "hex of bytes above 0x7f");
 	ok(hex_decode("00FF5a", raw, 3) == 0 && raw[1] == 0xff, "hex decodes either case");
-	ok(hex_decode("00ff5", raw, 3) == -1 && hex_decode("00fg5a", raw, 3) == -1, "hex refuses length and letters");
+	ok(hex_decode("00ff5", raw, 3) == -1 && hex_decode("00fg5a", raw, 3) == -1,
+	    "hex refuses length and letters");
 	base64_encode(&sb, "hello", 5);
 	is_str(sb.buf, "aGVsbG8=", "base64");
 	struct strbuf back = STRBUF_INIT(100);
@@ -82,7 +85,7 @@ static void test_codec(void)
 		strbuf_reset(&sb), strbuf_reset(&back);
 		base64_encode(&sb, "\xff\x00\xfe\x01\xfd\x02", n);
 		ok(base64_decode(&back, sb.buf, sb.len) == 0 && back.len == n &&
-			memcmp(back.buf, "\xff\x00\xfe\x01\xfd\x02", n) == 0,
+		        memcmp(back.buf, "\xff\x00\xfe\x01\xfd\x02", n) == 0,
 		    "%zu bytes there and back", n);
 	}
 	strbuf_release(&sb);
@@ -104,8 +107,10 @@ static void test_utctime(void)
 	static const struct {
 		const char *in;
 		const char *out;
-	} t[] = {{"2026-04-17T21:03:05.123Z", "2026-04-17T21:03:05.123Z"}, {"2016-02-29 00:00:00", "2016-02-29T00:00:00.000Z"},
-	    {"1969-12-31T23:59:59Z", "1969-12-31T23:59:59.000Z"}, {"2026-04-17T21:03:05-05:00", "2026-04-18T02:03:05.000Z"},
+	} t[] = {{"2026-04-17T21:03:05.123Z", "2026-04-17T21:03:05.123Z"},
+	    {"2016-02-29 00:00:00", "2016-02-29T00:00:00.000Z"},
+	    {"1969-12-31T23:59:59Z", "1969-12-31T23:59:59.000Z"},
+	    {"2026-04-17T21:03:05-05:00", "2026-04-18T02:03:05.000Z"},
 	    {"2026-04-17T21:03:05.5+0530", "2026-04-17T15:33:05.500Z"}, {"2025-02-29T00:00:00Z", NULL},
 	    {"2025-02-28T24:00:00Z", NULL}, {"2025-2-28T00:00:00Z", NULL}, {"2025-02-28T00:00:00Zx", NULL}};
 	char buf[UTCTIME_MAX];
@@ -125,7 +130,7 @@ static void test_utctime(void)
 	}
 	ok(true, "days and dates agree both ways");
 	ok(utctime_parse_yyyymmdd("20240229", &c) == 0 && utctime_parse_yyyymmdd("20230229", &c) == -1 &&
-		utctime_parse_yyyymmdd("2023022", &c) == -1 && utctime_parse_yyyymmdd("202302281", &c) == -1,
+	        utctime_parse_yyyymmdd("2023022", &c) == -1 && utctime_parse_yyyymmdd("202302281", &c) == -1,
 	    "eight digits, a real date");
 	clock_set(1000, 5);
 	ok(clock_now() == 1000 && clock_mono() == 5, "tests own the clock");
@@ -145,9 +150,9 @@ static void test_template(void)
 {
 	static const struct {
 		const char *text, *want;
-	} t[] = {{"fpi/{site}/{date:4}/{date}", "fpi/uao/2026/20260417"}, {"{date:-2}", "17"}, {"{{x}}", "{x}"}, {"", ""},
-	    {"plain", "plain"}, {"{site:9}", "uao"}, {"{nope}", NULL}, {"{site", NULL}, {"site}", NULL}, {"{}", NULL},
-	    {"{site:0}", NULL}, {"{si te}", NULL}};
+	} t[] = {{"fpi/{site}/{date:4}/{date}", "fpi/uao/2026/20260417"}, {"{date:-2}", "17"}, {"{{x}}", "{x}"},
+	    {"", ""}, {"plain", "plain"}, {"{site:9}", "uao"}, {"{nope}", NULL}, {"{site", NULL},
+	    {"site}", NULL}, {"{}", NULL}, {"{site:0}", NULL}, {"{si te}", NULL}};
 
 	for (size_t i = 0; i < NITEMS(t); i++) {
 		struct strbuf out = STRBUF_INIT(200);
@@ -193,7 +198,8 @@ static void test_fs(void)
 	char *lock = fs_join(test_dir(), "lock");
 	fd = fs_lock(lock, &err);
 	ok(fd >= 0, "lock");
-	ok(fs_lock(lock, &err) == -1 && err_is(&err, "locked") && err_exit_code(&err) == 5, "the second owner is refused");
+	ok(fs_lock(lock, &err) == -1 && err_is(&err, "locked") && err_exit_code(&err) == 5,
+	    "the second owner is refused");
 	close(fd);
 	fd = fs_lock(lock, &err);
 	ok(fd >= 0, "a closed lock is free");
