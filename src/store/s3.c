@@ -206,7 +206,6 @@ static const struct opt s3_opts[] = {
     {.name = "secret_key",
         .type = OPT_SECRET,
         .off = OFF(secret_key),
-        .flags = OPT_LITERAL_OK,
         .help = "secret access key that belongs to access_key"},
     {.name = "session_token",
         .type = OPT_SECRET,
