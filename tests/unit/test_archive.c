@@ -796,6 +796,228 @@ static void test_numbers(void)
 	}
 }
 
+/* ---- extended headers and sparse maps that do not add up */
+
+static void add_padded(struct strbuf *tar, char type, const void *p, size_t n)
+{
+	static const char zero[TAR_BLOCK];
+
+	add_header(tar, "extension", (int64_t)n, type);
+	strbuf_add(tar, p, n);
+	strbuf_add(tar, zero, -n & (TAR_BLOCK - 1));
+}
+
+/* Records "key=value|key=value" with right lengths, as one pax header. */
+static void add_pax(struct strbuf *tar, char type, const char *records)
+{
+	struct strbuf body = STRBUF_INIT(FILE_MAX);
+
+	for (size_t n; *records != '\0'; records += n + (records[n] != '\0')) {
+		n = strcspn(records, "|");
+		size_t len = n + 3, digits = len + 1 < 10 ? 1 : len + 2 < 100 ? 2 : 3;
+
+		strbuf_addf(&body, "%zu %.*s\n", n + 2 + digits, (int)n, records);
+	}
+	add_padded(tar, type, body.buf, body.len);
+	strbuf_release(&body);
+}
+
+static void test_pax(void)
+{
+	static const struct {
+		const char *records, *content, *code;
+	} cases[] = {
+	    {"path=b", "1234", ""},
+	    {"comment=x|size=4", "1234", ""},
+	    {"size=", "1234", "corrupt.tar"},
+	    {"size=1e3", "1234", "corrupt.tar"},
+	    {"size=12 34", "1234", "corrupt.tar"},
+	    {"size=-4", "1234", "corrupt.tar"},
+	    {"size=+4", "1234", "corrupt.tar"},
+	    {"size=0x4", "1234", "corrupt.tar"},
+	    {"size=18446744073709551620", "1234", "corrupt.tar"},
+	    {"size=9223372036854775807", "1234", "limit.member"},
+	    {"size=3", "1234", "corrupt.tar"},
+	    {"path=", "1234", "path.empty"},
+	    {"path=../b", "1234", "path.traversal"},
+	    {"GNU.sparse.size=6|GNU.sparse.numblocks=1|GNU.sparse.map=2,4", "1234", ""},
+	    {"GNU.sparse.size=6|GNU.sparse.numblocks=2|GNU.sparse.map=0,2,4,2", "1234", ""},
+	    {"GNU.sparse.size=6|GNU.sparse.offset=0|GNU.sparse.numbytes=2|GNU.sparse.offset=4|GNU.sparse."
+	     "numbytes=2",
+	        "1234", ""},
+	    {"GNU.sparse.map=2,4", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.numblocks=2|GNU.sparse.map=2,4", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.map=2,4,", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.map=2", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.map=2;4", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.map=,", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.map=2,2,3,2", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.map=4,2,0,2", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.map=9223372036854775807,4", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=5|GNU.sparse.map=2,4", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.map=2,3", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.offset=0", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.numbytes=4", "1234", "corrupt.tar"},
+	    {"GNU.sparse.size=6|GNU.sparse.offset=0|GNU.sparse.offset=1|GNU.sparse.numbytes=4", "1234",
+	        "corrupt.tar"},
+	    {"GNU.sparse.size=99999999999|GNU.sparse.map=2,4", "1234", "limit.member"},
+	    {"GNU.sparse.major=2|GNU.sparse.minor=0|GNU.sparse.realsize=6", "1234", "corrupt.tar"},
+	    {"GNU.sparse.major=1|GNU.sparse.minor=1|GNU.sparse.realsize=6", "1234", "corrupt.tar"},
+	    {"GNU.sparse.major=1|GNU.sparse.minor=0|GNU.sparse.realsize=6|GNU.sparse.map=2,4", "1234",
+	        "corrupt.tar"},
+	    {"GNU.sparse.major=1|GNU.sparse.minor=0|GNU.sparse.realsize=0", "0\n", "corrupt.tar"},
+	    {"GNU.sparse.major=1|GNU.sparse.minor=0|GNU.sparse.realsize=0", "x\n", "corrupt.tar"},
+	    {"GNU.sparse.major=1|GNU.sparse.minor=0|GNU.sparse.realsize=0", "65537\n", "limit.header"},
+	    {"GNU.sparse.major=1|GNU.sparse.minor=0|GNU.sparse.realsize=0", "1\n0\n", "corrupt.tar"},
+	    {"GNU.sparse.major=1|GNU.sparse.minor=0|GNU.sparse.realsize=0", "1111111111111111111111\n",
+	        "corrupt.tar"},
+	};
+	struct strbuf tar = STRBUF_INIT(FILE_MAX);
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct err err = ERR_INIT;
+		struct kept k = {0};
+
+		add_pax(&tar, 'x', cases[i].records);
+		add_file(&tar, "a", cases[i].content);
+		int rc = unpack_tar(&tar, false, &k, &err);
+		ok((rc == 0) == (cases[i].code[0] == '\0') && strcmp(err.code, cases[i].code) == 0, "%s: %s",
+		    cases[i].records, err.text);
+		kept_release(&k);
+	}
+	strbuf_release(&tar);
+}
+
+/* Records whose framing is wrong. */
+static void test_pax_framing(void)
+{
+	static const char *const bodies[] = {"8 path=b\n", "11 path=b\n", "09 path=b\n", "9 path=bb",
+	    "9path=bb\n", "7 pathb\n", "5 =b\n", "9 path=b\n9", "9", "x", "-9 path=b\n",
+	    "99999999999999999999 path=b\n", "4 p\n"};
+	struct strbuf tar = STRBUF_INIT(FILE_MAX);
+
+	for (size_t i = 0; i < NITEMS(bodies); i++)
+		for (int global = 0; global <= 1; global++) {
+			struct err err = ERR_INIT;
+			struct kept k = {0};
+
+			add_padded(&tar, global ? 'g' : 'x', bodies[i], strlen(bodies[i]));
+			add_file(&tar, "a", "1234");
+			ok(unpack_tar(&tar, false, &k, &err) == -1 && err_is(&err, "corrupt.tar") && k.n == 0,
+			    "%s header %zu: %s", global ? "global" : "pax", i, err.text);
+			kept_release(&k);
+		}
+	strbuf_release(&tar);
+}
+
+static void add_two_pax(struct strbuf *tar)
+{
+	add_pax(tar, 'x', "path=b");
+	add_pax(tar, 'x', "path=c");
+}
+
+static void add_two_long(struct strbuf *tar)
+{
+	add_padded(tar, 'L', "b", 2);
+	add_padded(tar, 'L', "c", 2);
+}
+
+static void add_two_links(struct strbuf *tar)
+{
+	add_padded(tar, 'K', "b", 2);
+	add_padded(tar, 'K', "c", 2);
+}
+
+static void add_both_names(struct strbuf *tar)
+{
+	add_padded(tar, 'L', "b", 2);
+	add_pax(tar, 'x', "path=c");
+}
+
+static void add_same_names(struct strbuf *tar)
+{
+	add_padded(tar, 'L', "b", 2);
+	add_pax(tar, 'x', "path=b");
+}
+
+static void add_long_with_nul(struct strbuf *tar)
+{
+	add_padded(tar, 'L', "b\0c", 4);
+}
+
+static void add_empty_long(struct strbuf *tar)
+{
+	add_padded(tar, 'L', "", 1);
+}
+
+static void add_long_link(struct strbuf *tar)
+{
+	add_padded(tar, 'K', "/etc/shadow", 12);
+}
+
+static void add_global_path(struct strbuf *tar)
+{
+	add_pax(tar, 'g', "path=b");
+}
+
+static void add_folder_with_content(struct strbuf *tar)
+{
+	add_header(tar, "d/", 4, '5');
+}
+
+static void add_sparse_twice(struct strbuf *tar)
+{
+	add_pax(tar, 'x', "GNU.sparse.size=6|GNU.sparse.map=2,4");
+	add_header(tar, "s", 4, 'S');
+}
+
+static void add_sparse_without_size(struct strbuf *tar)
+{
+	add_header(tar, "s", 4, 'S');
+}
+
+static void test_structure(void)
+{
+	static const struct {
+		const char *what;
+		void (*add)(struct strbuf *);
+		const char *code;
+	} cases[] = {
+	    {"two pax headers", add_two_pax, "corrupt.tar"},
+	    {"two long names", add_two_long, "corrupt.tar"},
+	    {"two long links", add_two_links, "corrupt.tar"},
+	    {"pax and long name differ", add_both_names, "corrupt.tar"},
+	    {"pax and long name agree", add_same_names, ""},
+	    {"NUL in a long name", add_long_with_nul, "path.control"},
+	    {"empty long name", add_empty_long, "path.empty"},
+	    {"long link before a file", add_long_link, ""},
+	    {"global path", add_global_path, "corrupt.tar"},
+	    {"folder with content", add_folder_with_content, "corrupt.tar"},
+	    {"two sparse maps", add_sparse_twice, "corrupt.tar"},
+	    {"sparse without size", add_sparse_without_size, "corrupt.tar"},
+	};
+	struct strbuf tar = STRBUF_INIT(FILE_MAX);
+	struct err err = ERR_INIT;
+	struct kept k = {0};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		err = ERR_INIT;
+		cases[i].add(&tar);
+		add_file(&tar, "a", "1234");
+		int rc = unpack_tar(&tar, false, &k, &err);
+		ok((rc == 0) == (cases[i].code[0] == '\0') && strcmp(err.code, cases[i].code) == 0, "%s: %s",
+		    cases[i].what, err.text);
+		kept_release(&k);
+	}
+	err = ERR_INIT;
+	add_file(&tar, "a", "1234");
+	add_pax(&tar, 'x', "path=b");
+	ok(unpack_tar(&tar, false, &k, &err) == -1 && err_is(&err, "corrupt.tar"),
+	    "a pax header without its member: %s", err.text);
+	kept_release(&k);
+	strbuf_release(&tar);
+}
+
 int main(void)
 {
 	load_expected();
@@ -811,6 +1033,9 @@ int main(void)
 	tap_run(test_limits);
 	tap_run(test_types);
 	tap_run(test_numbers);
+	tap_run(test_pax);
+	tap_run(test_pax_framing);
+	tap_run(test_structure);
 	json_decref(expected);
 	return tap_done();
 }

@@ -46,6 +46,8 @@ static void test_refused(void)
 	    {"empty", ""},
 	    {"two lines", "a\n1\n"},
 	    {"blank lines", "\n\n\n"},
+	    {"name is a dot", ".\n4\n16248\n"},
+	    {"name is two dots", "..\n4\n16248\n"},
 	    {"no name", "\n4\n16248\n"},
 	    {"folder", "../../a.tar.gz000000\n4\n16248\n"},
 	    {"backslash", "..\\a.tar.gz000000\n4\n16248\n"},
