@@ -55,9 +55,13 @@ def send(orch, upload, **kw):
 
 
 def init_project(root, quick_retries=True):
+    """A project on the embedded pair: a folder and SQLite."""
+    return prepare(Orch(root), quick_retries)
+
+
+def prepare(orch, quick_retries=True):
     """orchctl init, with waits fit for a test."""
-    orch = Orch(root)
-    done = orch.run(BUILD / "orchctl", "init", root)
+    done = orch.run(BUILD / "orchctl", "init", orch.root)
     if done.returncode != 0:
         raise Failed(f"orchctl init: exit {done.returncode}\n{done.stdout}{done.stderr}")
     text = re.sub(r"(?m)^web:.*\n(?:[ \t]+.*\n)*", "", orch.config.read_text())  # tests run side by side
@@ -93,13 +97,13 @@ def check_manifests(orch):
 
 def table(orch, name, without=("run_id",)):
     """The rows of a results table as a sorted list, without what differs from run to run."""
-    columns = [r[1] for r in orch.results(f"PRAGMA table_info({name})") if r[1] not in without]
+    columns = [c for c in orch.columns(name) if c not in without]
     return sorted(map(repr, orch.results(f"SELECT {', '.join(columns)} FROM {name}")))
 
 
 def environment_is_clean(orch):
     """Nothing half-made is left: no temporary object, no scratch folder of a settled attempt."""
-    left = [p for p in orch.store.rglob(".tmp-*")]
+    left = orch.leftovers()
     left += [p for p in (orch.root / "state" / "runs").rglob("work") if p.is_dir() and any(p.iterdir())]
     assert not left, f"left over: {[str(p) for p in left[:5]]}"
 

@@ -116,6 +116,10 @@ class Orch:
     def read(self, key):
         return (self.store / key).read_bytes()
 
+    def leftovers(self):
+        """What a store keeps only while something is being written."""
+        return list(self.store.rglob(".tmp-*"))
+
     # ---- programs
 
     def configure(self, text):
@@ -226,6 +230,9 @@ class Orch:
     def results(self, sql, *values):
         with sqlite3.connect(f"file:{self.root}/results.db?mode=ro", uri=True, timeout=30) as db:
             return db.execute(sql, values).fetchall()
+
+    def columns(self, table):
+        return [r[1] for r in self.results(f"PRAGMA table_info({table})")]
 
     # ---- the end
 

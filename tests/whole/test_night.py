@@ -1,8 +1,6 @@
-"""Whole nights of the airglow pipeline on the embedded pair, from the instrument's files to the cleaned-up store."""
+"""Whole nights of the airglow pipeline, on the embedded pair and on servers, from the instrument's files to the cleaned-up store."""
 
-import pathlib
 import signal
-import tempfile
 
 import pytest
 
@@ -10,16 +8,6 @@ import nights
 from orch import Upload, wait_until
 
 RESULT_KINDS = (".h5", ".npz", ".log", ".manifest.json")
-
-
-@pytest.fixture
-def project(request):
-    orch = nights.init_project(pathlib.Path(tempfile.mkdtemp(prefix=f"orchd-{request.node.name[:40]}-")))
-    yield orch
-    failed = getattr(request.node, "failed", False)
-    if failed:
-        print(f"kept: {orch.root}\n{orch.tail()}")
-    orch.close(keep=failed)
 
 
 def partition(upload):
