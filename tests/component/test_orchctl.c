@@ -68,6 +68,7 @@ static pid_t start(const char *name, char *const *argv, const char *out, const c
 		dup2(o, 1);
 		dup2(e, 2);
 		setenv("NO_COLOR", "1", 1);
+		signal(SIGINT, SIG_DFL); /* ignored in what a script started in the background */
 		execv(file, argv);
 		_exit(127);
 	}
