@@ -246,6 +246,9 @@ static void judge(struct s3_call *c, enum s3_verdict v, const struct http_respon
 		snprintf(text, sizeof(text), "%s", err->text);
 		snprintf(err->text, sizeof(err->text), "%.980s (%d attempts)", text, c->attempt);
 	}
+	/* Every attempt had the wrong bytes: that is no accident of the network. */
+	if (err_is(err, "corrupt"))
+		err->class = ERR_BAD_DATA;
 	finish(c, resp, err);
 }
 

@@ -11,7 +11,7 @@
 #include "store/sigv4.h"
 
 /* Whether a conditional request can be trusted to this server; found out once. */
-enum s3_probe { S3_UNKNOWN, S3_YES, S3_NO };
+enum s3_probe { S3_UNKNOWN, S3_PROBING, S3_YES, S3_NO };
 
 struct s3 {
 	struct store store;

@@ -24,8 +24,11 @@ struct s3_small {
 static void release(struct op *op)
 {
 	struct s3_small *s = CONTAINER_OF(op, struct s3_small, op);
+	struct s3 *s3 = s3_of(op->pub.store);
 
 	s3_call_cancel(s->call);
+	if (s->probe_key != NULL && s3->delete_if_match == S3_PROBING)
+		s3->delete_if_match = S3_UNKNOWN; /* cancelled on the way */
 	free(s->key);
 	free(s->if_match);
 	free(s->probe_key);
@@ -166,11 +169,9 @@ static void probed(struct s3_small *s, enum s3_probe result)
 {
 	struct s3 *s3 = s3_of(s->op.pub.store);
 
-	if (s3->delete_if_match == S3_UNKNOWN) {
-		s3->delete_if_match = result;
-		log_debug("store %s: conditional deletes: %s", s3->store.name,
-		    result == S3_YES ? "yes" : "no, look first");
-	}
+	s3->delete_if_match = result;
+	log_debug(
+	    "store %s: conditional deletes: %s", s3->store.name, result == S3_YES ? "yes" : "no, look first");
 	if (result == S3_YES)
 		s3->store.caps |= STORE_CAP_DELETE_IF_MATCH;
 }
@@ -220,9 +221,13 @@ static void turn_delete(struct op *op)
 	} else if (s->if_match == NULL) {
 		call(s, "delete", "DELETE", s->key, NULL, on_deleted);
 	} else if (s3->delete_if_match != S3_UNKNOWN) {
-		/* Also where the server honours the condition: a missing object must be told from a changed one. */
+		/*
+		 * Also where the server honours the condition: a missing object must be told from a changed one.  And
+		 * while another call is probing: comparing here is what most servers leave us with anyway.
+		 */
 		look(s);
 	} else {
+		s3->delete_if_match = S3_PROBING;
 		if (getrandom(&r, sizeof(r), 0) == -1)
 			r = (uintptr_t)s;
 		s->probe_key = xasprintf(".orch/probe-%016" PRIx64, r);

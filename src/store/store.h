@@ -13,8 +13,8 @@
  * the reserved name ".orch").  A listing is in bytewise key order on every store.
  *
  * Errors.  A missing object is class PERMANENT code "not_found"; a failed condition PERMANENT code "precondition";
- * no access PERMANENT code "denied"; what may pass (network, 5xx, disk full) is TRANSIENT; wrong length, checksum or
- * damaged answers that persist are BAD_DATA code "corrupt".
+ * no access PERMANENT code "denied"; what may pass (network, 5xx, an answer cut or garbled on its way, disk full) is
+ * TRANSIENT; bytes that do not hash to what they should are BAD_DATA code "corrupt".
  */
 #ifndef STORE_H
 #define STORE_H

@@ -464,7 +464,7 @@ def put_wrong_etag(c):
     """a store that keeps other bytes than were sent is found out"""
     s = Server(always(answer(200, "", [("ETag", '"%s"' % ("0" * 32))])))
     r = client(s.url, "put", "raw/x", SMALL)
-    c.equal((r["ok"], r.get("code")), (False, "corrupt"), "refused")
+    c.equal((r["ok"], r.get("class"), r.get("code"), len(s.requests)), (False, "bad_data", "corrupt", N), "refused")
 
 
 @case

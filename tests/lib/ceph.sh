@@ -2,6 +2,7 @@
 #
 #   ceph_missing            prints what is not installed (empty: all there)
 #   ceph_start DIR          starts it below DIR; sets CEPH_ENDPOINT CEPH_TLS_ENDPOINT CEPH_CA CEPH_PORT
+#   ceph_gateway_kill       the gateway alone; ceph_gateway_start brings it back with its data
 #   ceph_stop               kills what ceph_start started
 #
 # One monitor, one OSD in memory, one gateway, as children that die with this shell.  Two users; the keys of the first:
@@ -108,19 +109,30 @@ ceph_start() {
 		--secret=$CEPH_SECRET_KEY >>"$1/log/out" 2>&1 || return 1
 	radosgw-admin $conf user create --uid=other --display-name=Other --access-key=$CEPH_OTHER_ACCESS_KEY \
 		--secret=$CEPH_OTHER_SECRET_KEY >>"$1/log/out" 2>&1 || return 1
-	ceph_daemon radosgw $conf -n client.rgw.s3 -f
-	CEPH_GATEWAY_PID=$CEPH_LAST
 	CEPH_ENDPOINT=http://127.0.0.1:$CEPH_PORT
 	CEPH_TLS_ENDPOINT=https://127.0.0.1:$((CEPH_PORT + 1))
 	CEPH_CA=$1/tls.crt
+	ceph_gateway_start
+}
+
+ceph_gateway_start() {
+	ceph_daemon radosgw -c "$CEPH_DIR/ceph.conf" -n client.rgw.s3 -f
+	CEPH_GATEWAY_PID=$CEPH_LAST
 	n=0
 	until curl -s -o /dev/null "$CEPH_ENDPOINT/"; do
 		n=$((n + 1))
-		[ $n -lt 600 ] && kill -0 $CEPH_GATEWAY_PID 2>/dev/null || { tail -5 "$1/log/out" >&2; return 1; }
+		[ $n -lt 600 ] && kill -0 $CEPH_GATEWAY_PID 2>/dev/null || { tail -5 "$CEPH_DIR/log/out" >&2; return 1; }
 		sleep 0.05
 	done
 	# A taken port is not reported: the probe would have met its owner.
 	kill -0 $CEPH_GATEWAY_PID 2>/dev/null
+}
+
+ceph_gateway_kill() {
+	{
+		kill -KILL $CEPH_GATEWAY_PID
+		wait $CEPH_GATEWAY_PID
+	} 2>/dev/null
 }
 
 ceph_stop() {
