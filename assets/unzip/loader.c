@@ -3,6 +3,7 @@
 #include "assets/unzip/loader.h"
 
 #include "assets/archive/member_name.h"
+#include "assets/unzip/fetch.h"
 #include "assets/unzip/relay.h"
 #include "assets/unzip/worker.h"
 #include "base/mem.h"
@@ -21,10 +22,8 @@ struct loader {
 	struct worker *worker;
 	struct event *wake, *tick;
 
-	/* The piece being fetched. */
-	size_t piece;
-	struct store_op *get;
-	bool paused;
+	struct fetch *fetch; /* NULL once it has ended */
+	bool held;
 	int64_t fed; /* bytes of the archive */
 	bool moved; /* since the last report: a stalled store must not look busy */
 
@@ -59,63 +58,33 @@ static void fail(struct loader *l, const struct err *err)
 	l->err = *err;
 	l->done = err->class != ERR_BAD_DATA;
 	relay_stop(l->relay);
-	store_op_cancel(l->get);
-	l->get = NULL;
-	l->paused = false;
+	fetch_free(l->fetch);
+	l->fetch = NULL;
 }
 
-/* ---- pieces in */
+/* ---- the archive in */
 
-static void next_piece(struct loader *l);
-
-static const char *piece_key(const struct loader *l)
-{
-	return l->c->pieces->v[l->piece].key;
-}
-
-static void on_piece_data(const void *p, size_t n, void *arg)
+static void on_archive_data(size_t piece, const void *p, size_t n, void *arg)
 {
 	struct loader *l = arg;
 
-	relay_feed(l->relay, l->piece, p, n);
+	relay_feed(l->relay, piece, p, n);
 	l->fed += (int64_t)n;
 	l->moved = true;
-	if (!relay_hungry(l->relay)) {
-		l->paused = true;
-		store_op_pause(l->get, true);
+	if (!l->held && !relay_hungry(l->relay)) {
+		l->held = true;
+		fetch_hold(l->fetch, true);
 	}
 }
 
-static void on_piece_done(const struct err *why, void *arg)
+static void on_archive_end(const struct err *err, void *arg)
 {
 	struct loader *l = arg;
-	struct err err;
 
-	l->get = NULL;
-	l->paused = false;
-	if (why == NULL) {
-		l->piece++;
-		next_piece(l);
-		return;
-	}
-	err = *why;
-	if (err_is(why, "precondition") || err_is(why, "not_found"))
-		err_code(&err, ERR_TRANSIENT, "chunks.changed", "piece %s is no longer what was listed: %s",
-		    piece_key(l), why->text);
+	if (err != NULL)
+		fail(l, err);
 	else
-		err_wrap(&err, "piece %s", piece_key(l));
-	fail(l, &err);
-}
-
-static void next_piece(struct loader *l)
-{
-	static const struct store_get_cbs cbs = {.on_data = on_piece_data, .on_done = on_piece_done};
-
-	if (l->piece == l->c->pieces->n) {
 		relay_feed_end(l->relay);
-		return;
-	}
-	l->get = store_get(l->c->store, piece_key(l), l->c->pieces->v[l->piece].etag, 0, &cbs, l);
 }
 
 /* ---- members out */
@@ -272,9 +241,9 @@ static void pump(struct loader *l)
 	struct parcel *p;
 	int rc = 0;
 
-	if (l->paused && relay_hungry(l->relay)) {
-		l->paused = false;
-		store_op_pause(l->get, false);
+	if (l->held && l->fetch != NULL && relay_hungry(l->relay)) {
+		l->held = false;
+		fetch_hold(l->fetch, false);
 	}
 	while (l->rc == 0 && l->ndeliveries < IN_FLIGHT_MAX && (p = relay_take(l->relay)) != NULL)
 		deliver(l, p);
@@ -311,7 +280,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 static void stop(struct loader *l)
 {
 	relay_stop(l->relay);
-	store_op_cancel(l->get);
+	fetch_free(l->fetch);
 	while (l->deliveries != NULL) {
 		store_op_cancel(l->deliveries->op);
 		delivery_end(l->deliveries);
@@ -330,6 +299,7 @@ static int start(struct loader *l, const char *const *names, struct err *err)
 	    .dir = step_workdir(c->step),
 	    .piece_names = names,
 	    .npieces = c->pieces->n};
+	static const struct fetch_cbs cbs = {.on_data = on_archive_data, .on_end = on_archive_end};
 	const struct timeval tick = {0, TICK_MS * 1000};
 
 	l->wake = event_new(c->store->base, relay_fd(l->relay), EV_READ | EV_PERSIST, on_wake, l);
@@ -339,7 +309,7 @@ static int start(struct loader *l, const char *const *names, struct err *err)
 		abort(); /* out of memory, as every small allocation */
 	if ((l->worker = worker_start(l->relay, &wc, err)) == NULL)
 		return -1;
-	next_piece(l);
+	l->fetch = fetch_start(c->store, c->pieces, &cbs, l);
 	return 0;
 }
 

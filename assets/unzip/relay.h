@@ -13,7 +13,7 @@
 
 /* Members up to this size travel in memory; larger ones in an unlinked file of the step's folder. */
 #define RELAY_SMALL    (4 << 20)
-#define RELAY_FEED_MAX (8 << 20)
+#define RELAY_FEED_MAX (4 << 20)
 #define RELAY_OUT_MAX  (20 << 20)
 
 /* A complete member on its way to the store. */
