@@ -105,14 +105,37 @@ static void take_back(struct unzip *u)
 		    u->destination, why.text);
 }
 
+/* An earlier, longer upload of the night: its files stay, and those downstream will see them. */
+static void tell_others(struct unzip *u)
+{
+	size_t others = 0, n = strlen(u->destination);
+	const char *first = NULL;
+
+	for (size_t i = 0; i < u->existing.n; i++) {
+		const char *key = u->existing.v[i].key;
+
+		if (members_find(u->result.members, key + n) != NULL)
+			continue;
+		others++;
+		first = first != NULL ? first : key;
+	}
+	if (others > 0)
+		step_warn(u->step, "warning:other_objects",
+		    "%zu objects under %s are not from this archive, the first is %s", others, u->destination,
+		    first);
+	step_metadata(u->step, "other_objects", json_integer((json_int_t)others));
+}
+
 static int unpack_checked(struct unzip *u, struct err *err)
 {
 	if (store_sync_list(u->store, u->destination, EXISTING_MAX, &u->existing, err) == -1)
 		return err_wrap(err, "destination");
 	if ((u->written = written_open(step_ledger_dir(u->step), err)) == NULL)
 		return -1;
-	if (unpack(u, err) == 0)
+	if (unpack(u, err) == 0) {
+		tell_others(u);
 		return 0;
+	}
 	if (err->class == ERR_BAD_DATA && !step_dry_run(u->step))
 		take_back(u);
 	return -1;

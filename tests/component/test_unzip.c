@@ -429,7 +429,12 @@ static void test_damaged(void)
 	    "a bad upload leaves the good night alone");
 	attempt_release(&a);
 	damage(root, last, 10);
+	upload_write(root, UPLOAD_DEST "UAO_X_0099.img", "left over", 9);
 	unzip(&a, "better", root, ledger, flat_options());
+	ok(a.rec.outcome == OUTCOME_WARNINGS && upload_meta(&a, "other_objects") == 1 &&
+	        upload_exists(root, UPLOAD_DEST "UAO_X_0099.img"),
+	    "what is not from this archive stays, with a warning");
+	upload_remove(root, UPLOAD_DEST "UAO_X_0099.img");
 	ok(upload_succeeded(&a) && night_is_there(root, 5), "a good one replaces it %s", a.rec.err.text);
 	is_int(upload_meta(&a, "written"), MEMBERS, "member by member");
 	attempt_release(&a);
