@@ -18,22 +18,27 @@ char *fs_join(const char *dir, const char *name)
 	return name[0] == '/' || dir[0] == '\0' ? xstrdup(name) : xasprintf("%s/%s", dir, name);
 }
 
+/* From the leaf up to what exists and back: mostly only the leaf is missing, and each try costs a walk of the path. */
+static int make_dirs(char *path, mode_t mode)
+{
+	char *slash;
+	int rc;
+
+	if (mkdir(path, mode) == 0 || errno == EEXIST)
+		return 0;
+	if (errno != ENOENT || (slash = strrchr(path, '/')) == NULL || slash == path)
+		return -1;
+	*slash = '\0';
+	rc = make_dirs(path, mode);
+	*slash = '/';
+	return rc == 0 && (mkdir(path, mode) == 0 || errno == EEXIST) ? 0 : -1;
+}
+
 int fs_mkdirs(const char *path, mode_t mode, struct err *err)
 {
 	char *copy = xstrdup(path);
-	int rc = 0;
+	int rc = make_dirs(copy, mode) == 0 ? 0 : err_errno(err, "mkdir %s", path);
 
-	for (char *p = copy + 1; rc == 0; p++) {
-		if (*p != '/' && *p != '\0')
-			continue;
-		char was = *p;
-		*p = '\0';
-		if (mkdir(copy, mode) == -1 && errno != EEXIST)
-			rc = err_errno(err, "mkdir %s", copy);
-		*p = was;
-		if (was == '\0')
-			break;
-	}
 	free(copy);
 	return rc;
 }

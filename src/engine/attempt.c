@@ -129,7 +129,7 @@ static int prepare_and_spawn(struct attempt *a, struct err *err)
 		rc = handover_context(step, a->n, a->dir, ledger, e->state, err);
 	if (rc == 0) {
 		handover_environment(step, &env);
-		rc = spawn_step(a->dir, argv, env.v, &a->pid, err);
+		rc = spawn_step(a->dir, argv, env.v, command, &a->pid, err);
 	}
 	strvec_release(&env);
 	free(step_dir);
@@ -302,7 +302,8 @@ static void signal_group(struct attempt *a, int sig)
 {
 	pid_t pid = a->child && !a->ended ? a->pid : lifeline_read_pid(a->dir);
 
-	if (pid > 1 && kill(-pid, sig) == -1 && errno != ESRCH)
+	/* In its first moment the process has not made its session yet. */
+	if (pid > 1 && kill(-pid, sig) == -1 && (errno != ESRCH || kill(pid, sig) == -1) && errno != ESRCH)
 		log_warn("run %" PRId64 " asset=%s: kill -%d -%d: %s", a->step->run->id, a->step->asset, sig,
 		    (int)pid, strerror(errno));
 }

@@ -12,9 +12,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int fill_actions(posix_spawn_file_actions_t *fa, const char *dir, int lifeline)
+static int fill_actions(posix_spawn_file_actions_t *fa, const char *dir, int lifeline, bool quiet)
 {
-	char *out = fs_join(dir, "stdout"), *errf = fs_join(dir, "stderr");
+	char *out = fs_join(dir, quiet ? "/dev/null" : "stdout"),
+	     *errf = fs_join(dir, quiet ? "/dev/null" : "stderr");
 	int flags = O_WRONLY | O_CREAT | O_APPEND, rc;
 
 	rc = posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0);
@@ -32,6 +33,10 @@ static int fill_actions(posix_spawn_file_actions_t *fa, const char *dir, int lif
 	return rc;
 }
 
+/*
+ * The program calls setsid itself: a new session is a new scheduling group, whose first turn we would wait for on a busy
+ * machine, because posix_spawn returns only when the program has been entered.
+ */
 static int fill_attributes(posix_spawnattr_t *attr)
 {
 	sigset_t all, none;
@@ -43,12 +48,11 @@ static int fill_attributes(posix_spawnattr_t *attr)
 	if (rc == 0)
 		rc = posix_spawnattr_setsigmask(attr, &none);
 	if (rc == 0)
-		rc = posix_spawnattr_setflags(
-		    attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+		rc = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 	return rc;
 }
 
-int spawn_step(const char *dir, char *const *argv, char *const *env, pid_t *pid, struct err *err)
+int spawn_step(const char *dir, char *const *argv, char *const *env, bool quiet, pid_t *pid, struct err *err)
 {
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
@@ -58,7 +62,7 @@ int spawn_step(const char *dir, char *const *argv, char *const *env, pid_t *pid,
 		return -1;
 	posix_spawn_file_actions_init(&fa);
 	posix_spawnattr_init(&attr);
-	rc = fill_actions(&fa, dir, lifeline);
+	rc = fill_actions(&fa, dir, lifeline, quiet);
 	if (rc == 0)
 		rc = fill_attributes(&attr);
 	if (rc == 0)

@@ -7,9 +7,10 @@
 #include <sys/types.h>
 
 /*
- * posix_spawn of argv[0] in a session of its own: stdin from /dev/null, stdout and stderr to files in dir, the lifeline
- * as descriptor LIFELINE_FD, no other descriptor, signals reset.  A program that cannot be executed is an error here.
+ * posix_spawn of argv[0], a program that makes a session of its own first thing: stdin from /dev/null, stdout and stderr
+ * to files in dir (or to /dev/null when it is quiet by itself: orch-exec captures what its command says), the lifeline as
+ * descriptor LIFELINE_FD, no other descriptor, signals reset.  A program that cannot be executed is an error here.
  */
-int spawn_step(const char *dir, char *const *argv, char *const *env, pid_t *pid, struct err *err);
+int spawn_step(const char *dir, char *const *argv, char *const *env, bool quiet, pid_t *pid, struct err *err);
 
 #endif

@@ -172,6 +172,8 @@ static int tell(struct job *job, struct exitrec *rec, struct err *err)
 
 static void run(struct job *job, struct exitrec *rec)
 {
+	if (attempt_dir_prepare(job->dir, &rec->err) == -1)
+		return;
 	if (only_tell(&job->ctx)) {
 		tell(job, rec, &rec->err);
 	} else if (start(job, &rec->err) == 0) {
@@ -185,6 +187,18 @@ static void run(struct job *job, struct exitrec *rec)
 	}
 	capture_close(&job->out);
 	capture_close(&job->err);
+}
+
+/* The daemon gives us /dev/null for an output, so what cannot be told by a record goes to the attempt's own file. */
+static void complain(const char *dir, const struct err *err)
+{
+	char *path = dir ? fs_join(dir, ATTEMPT_STDERR) : NULL;
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+
+	dprintf(fd == -1 ? STDERR_FILENO : fd, "orch-exec: %s\n", err->text);
+	if (fd != -1)
+		close(fd);
+	free(path);
 }
 
 static void release(struct job *job, struct exitrec *rec)
@@ -224,7 +238,7 @@ int main(int argc, char **argv)
 		rc = exitrec_write(job.dir, &rec, &err) == 0 ? 0 : 1;
 	}
 	if (rc != 0)
-		fprintf(stderr, "orch-exec: %s\n", err.text);
+		complain(job.dir, &err);
 	release(&job, &rec);
 	return rc;
 }

@@ -5,6 +5,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 
 char *attempt_dir_run(const char *state_dir, const char *run)
@@ -24,18 +26,37 @@ char *attempt_dir_path(const char *state_dir, const char *run, const char *asset
 
 int attempt_dir_create(const char *dir, struct err *err)
 {
+	return fs_mkdirs(dir, 0700, err);
+}
+
+int attempt_dir_prepare(const char *dir, struct err *err)
+{
 	char *work = fs_join(dir, ATTEMPT_WORK), *ledger = fs_join(dir, "../" ATTEMPT_LEDGER);
-	int rc = fs_mkdirs(work, 0700, err) == -1 || fs_mkdirs(ledger, 0700, err) == -1 ? -1 : 0;
+	int rc = fs_mkdirs(ledger, 0700, err) == -1 || fs_mkdirs(work, 0700, err) == -1 ? -1 : 0;
 
 	free(work);
 	free(ledger);
 	return rc;
 }
 
+static bool is_empty(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *de;
+	int n = 0;
+
+	if (d == NULL)
+		return errno == ENOENT;
+	while (n <= 2 && (de = readdir(d)) != NULL)
+		n++;
+	closedir(d);
+	return n <= 2;
+}
+
 int attempt_dir_settle(const char *dir, struct err *err)
 {
 	char *work = fs_join(dir, ATTEMPT_WORK);
-	int rc = fs_remove_tree(work, err);
+	int rc = is_empty(work) ? 0 : fs_remove_tree(work, err);
 
 	free(work);
 	return rc;

@@ -24,9 +24,16 @@ char *attempt_dir_run(const char *state_dir, const char *run);
 char *attempt_dir_step(const char *state_dir, const char *run, const char *asset);
 char *attempt_dir_path(const char *state_dir, const char *run, const char *asset, int attempt);
 
-/* Make the attempt's folder with work/ and the step's ledger/, mode 0700; existing ones are fine. */
+/*
+ * The daemon makes the attempt's folder; the step's program makes work/ and the shared ledger/ in it, because each
+ * change of a folder may wait for the disk and the daemon has one thread.  Mode 0700; existing ones are fine.
+ */
 int attempt_dir_create(const char *dir, struct err *err);
-/* The attempt is over and its verdict recorded: remove work/. */
+int attempt_dir_prepare(const char *dir, struct err *err);
+/*
+ * The attempt is over: remove work/ with what is in it.  An empty one stays until the run is pruned: ext4 searches past
+ * inodes freed within the last half minute, so a folder removed per step would slow down every file made after it.
+ */
 int attempt_dir_settle(const char *dir, struct err *err);
 
 #endif

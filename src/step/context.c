@@ -5,8 +5,10 @@
 #include "base/fs.h"
 #include "step/attempt_dir.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum member_kind { TEXT, INT, BOOL, MAP, LIST };
 
@@ -160,6 +162,19 @@ static json_t *member_json(const struct step_context *ctx, const struct member *
 	return value ? json_incref(value) : m->kind == MAP ? json_object() : json_array();
 }
 
+static int write_plain(const char *path, const struct strbuf *text, struct err *err)
+{
+	int rc = 0, fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd == -1)
+		return err_errno(err, "create %s", path);
+	if (fs_write_all(fd, text->buf, text->len, err) == -1)
+		rc = err_wrap(err, "%s", path);
+	if (close(fd) == -1 && rc == 0)
+		rc = err_errno(err, "close %s", path);
+	return rc;
+}
+
 int context_save(const char *dir, const struct step_context *ctx, struct err *err)
 {
 	char *path = fs_join(dir, ATTEMPT_CONTEXT);
@@ -177,7 +192,7 @@ int context_save(const char *dir, const struct step_context *ctx, struct err *er
 	if (json_write(doc, &text) == -1)
 		rc = err_code(err, ERR_PERMANENT, "limit", "%s: more than %d bytes", path, CONTEXT_MAX_BYTES);
 	else
-		rc = fs_write_atomic(path, text.buf, text.len, 0600, err);
+		rc = write_plain(path, &text, err);
 	json_decref(doc);
 	strbuf_release(&text);
 	free(path);

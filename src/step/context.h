@@ -30,8 +30,8 @@ struct step_context {
 /* Read and check DIR/context.json.  Class CONFIG or BAD_DATA with the member's name when it is not as it must be. */
 int context_load(const char *dir, struct step_context *ctx, struct err *err);
 /*
- * Write DIR/context.json, whole or not at all.  It need not survive a power cut: neither does the process that reads
- * it, and the next attempt has a folder of its own.  NULL texts are left out, NULL mappings are written empty.
+ * Write DIR/context.json.  Not by rename, and not forced to disk: its reader is started after this returned, in the
+ * same life of the machine, and the next attempt has a folder of its own.  NULL texts are left out, NULL mappings are written empty.
  */
 int context_save(const char *dir, const struct step_context *ctx, struct err *err);
 void context_release(struct step_context *ctx);

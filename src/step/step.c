@@ -53,7 +53,8 @@ struct step *step_open(const char *dir, struct err *err)
 
 	s->dir = xstrdup(dir);
 	s->metadata = json_object();
-	if (context_load(dir, &s->ctx, err) == -1 || (s->journal = journal_open(journal, err)) == NULL) {
+	if (context_load(dir, &s->ctx, err) == -1 || attempt_dir_prepare(dir, err) == -1 ||
+	    (s->journal = journal_open(journal, err)) == NULL) {
 		step_free(s);
 		s = NULL;
 	} else {
