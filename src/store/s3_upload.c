@@ -332,7 +332,6 @@ static void on_marked(const struct http_response *resp, const struct err *err, v
 
 	u->call = NULL;
 	op_enter(&u->op);
-	u->marked = err == NULL;
 	if (err != NULL)
 		log_warn("store %s: %s: an upload of %s cannot be marked; should this process die, its parts "
 		         "stay in the bucket",
@@ -350,6 +349,7 @@ static void mark(struct s3_upload *u)
 
 	sha256_hex(u->id.buf, u->id.len, sum);
 	u->mark = xasprintf(S3_MARKS "%.32s", sum);
+	u->marked = true; /* from here on it may be there, whatever the answer */
 	strbuf_reset(&u->body);
 	strbuf_addf(&u->body, "%s\n%s", u->id.buf, u->key);
 	sha256_hex(u->body.buf, u->body.len, u->mark_sum);

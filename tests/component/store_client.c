@@ -5,7 +5,7 @@
  *                                           replace KEY FILE ETAG | copy FROM TO [ETAG] | delete KEY [ETAG]
  *
  * The store is named by the environment: S3_TEST_ENDPOINT, S3_TEST_BUCKET and the other S3_TEST_ variables below;
- * credentials come from where they always come from.  Without arguments it is a test that has nothing to do.
+ * credentials come from where they always come from.  TERM ends it as it ends a step.  Without arguments it is a test that has nothing to do.
  */
 #include "config.h"
 
@@ -17,6 +17,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -134,6 +135,18 @@ static const struct {
     {"delete", 1, do_delete},
 };
 
+static volatile sig_atomic_t term_received;
+
+static void on_term(int sig)
+{
+	term_received = 1;
+}
+
+static bool told_to_end(void *arg)
+{
+	return term_received;
+}
+
 int main(int argc, char **argv)
 {
 	struct event_base *base = event_base_new();
@@ -160,6 +173,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_open(LOG_DEBUG_);
+	signal(SIGTERM, on_term);
+	store_sync_stop_when(told_to_end, NULL);
 	result = json_object();
 	for (int i = 2; i < argc && i < 5; i++)
 		arg[i - 2] = argv[i];

@@ -152,6 +152,22 @@ ok(marks() == [], "old ones are aborted by a later upload (%d)" % marked)
 ok("aborted the unfinished upload of big/killed" in r["log"] or marked == 0 or uploads() == 0, "and the log tells")
 print("# %d unmarked uploads remain (killed between begin and mark)" % uploads())
 
+# TERM instead of KILL: the upload is aborted on the way out.
+ended = 0
+clean = True
+for i in range(4):
+    before, marked = uploads(), len(marks())
+    p = subprocess.Popen([CLIENT, "put", "big/ended", big_path], env=env(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 10
+    while uploads() == before and p.poll() is None and time.time() < deadline:
+        pass
+    p.send_signal(signal.SIGTERM)
+    began = time.time()
+    r = json.loads(p.communicate()[0].decode().splitlines()[-1])
+    ended += r.get("class") == "cancelled"
+    clean = clean and time.time() - began < 5 and (uploads(), len(marks())) == (before, marked)
+ok(clean, "TERM ends an upload soon and leaves nothing of it (%d of 4 were in the middle)" % ended)
+
 # Access.
 for what, more, code in (
         ("a wrong secret", {"AWS_SECRET_ACCESS_KEY": "wrong"}, "denied"),
