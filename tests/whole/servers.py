@@ -25,7 +25,7 @@ TOOLS = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin
 # Prints the endpoint, then waits for its standard input to end; the servers die with it.
 GATEWAY = r"""
 . "$1/ceph.sh"
-CEPH_ACCESS_KEY=$3 CEPH_SECRET_KEY=$4
+CEPH_ACCESS_KEY=$GATEWAY_ACCESS_KEY CEPH_SECRET_KEY=$GATEWAY_SECRET_KEY
 ceph_start "$2" || exit 1
 echo "$CEPH_ENDPOINT"
 echo "$CEPH_DIR/run/client.rgw.s3.$CEPH_GATEWAY_PID.asok"
@@ -50,8 +50,8 @@ class Gateway:
         # A gateway that did not get its ports says so only by ending: start again on others.
         for attempt in range(3):
             self.shell = subprocess.Popen(
-                ["bash", "-c", GATEWAY, "-", str(LIB), str(folder / f"ceph{attempt}"), ACCESS_KEY, SECRET_KEY],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                ["bash", "-c", GATEWAY, "-", str(LIB), str(folder / f"ceph{attempt}")],
+                env={**os.environ, "GATEWAY_ACCESS_KEY": ACCESS_KEY, "GATEWAY_SECRET_KEY": SECRET_KEY}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             self.endpoint = self.shell.stdout.readline().strip()
             if self.endpoint:
                 self.admin_socket = self.shell.stdout.readline().strip()

@@ -1,0 +1,216 @@
+"""What only a bucket and a server can show: other tools read what we wrote, we read what they wrote, and secrets stay secret."""
+
+import base64
+import os
+import pathlib
+import re
+import subprocess
+import threading
+
+import h5py
+import numpy
+import pytest
+
+import nights
+from conftest import needs_servers
+from orch import BUILD, Upload, wait_until
+from servers import ACCESS_KEY, SECRET_KEY, SQL_PASSWORD
+from test_night import partition, run_one, states
+
+pytestmark = needs_servers
+
+# In a file name of the archive or of the instrument; the last one is as long as a key may be below raw/.
+ODD_NAMES = ["two  blanks.img", "plus+percent%2B%.img", "ümlaut-空-🌌.img", "a&b=c;d?e#f.img", "'quoted' \"twice\" <x>.img",
+             "~tilde(1)!*@,$.img"]
+LONGEST = "x" * (1024 - len("raw/"))
+
+
+def aws(project, *args):
+    done = project.run("/usr/bin/aws", "--endpoint-url", project.servers.gateway.endpoint, "--region", "us-east-1", *args,
+                       env={"AWS_CONFIG_FILE": str(project.root / "aws-config"), "PATH": "/usr/bin:/bin"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_night_sent_and_fetched_by_awscli(bucket_project):
+    project, upload = bucket_project, nights.night()
+    outbox = project.root / "outbox"
+    outbox.mkdir()
+    for name, data in {**upload.pieces, **upload.extra, upload.check_name: upload.check().encode()}.items():
+        (outbox / name).write_bytes(data)
+    project.start()
+    project.tick()  # the one at its start is over
+    # Uploads in parts have ETags that are no MD5.
+    (project.root / "aws-config").write_text("[default]\ns3 =\n  multipart_threshold = 64KB\n")
+    aws(project, "s3", "cp", "--quiet", "--recursive", str(outbox), f"s3://{project.bucket}/raw/")
+    first = project.s3.head_object(Bucket=project.bucket, Key=f"raw/{min(upload.pieces)}")
+    assert re.fullmatch(r'"[0-9a-f]{32}-\d+"', first["ETag"])
+
+    run = project.wait_run(project.tick()["runs"][0]["run"])
+    assert run["state"] == "succeeded", run
+
+    inbox = project.root / "inbox"
+    aws(project, "s3", "cp", "--quiet", "--recursive", f"s3://{project.bucket}/", str(inbox))
+    assert sorted(str(p.relative_to(inbox)) for p in inbox.rglob("*") if p.is_file()) == project.keys()
+    listed = aws(project, "s3", "ls", "--recursive", f"s3://{project.bucket}/")
+    assert {line.split(None, 3)[3] for line in listed.splitlines()} == set(project.keys())
+    images = inbox / f"fpi/{upload.instrument}/{upload.site}/{upload.date[:4]}/{upload.date}"
+    assert {p.name: p.read_bytes() for p in images.iterdir()} == upload.members()
+    check_products(project, inbox, upload)
+
+
+def check_products(project, inbox, upload):
+    """NumPy, h5py and the SQL client agree on the night."""
+    stem = inbox / "results" / upload.date[:4] / f"{upload.instrument}_{upload.site}_{upload.date}_xr"
+    rows = project.results("SELECT temperature, los_wind, direction FROM fpi_sky ORDER BY time_utc")
+    assert len(rows) == 10
+    kelvin, wind, direction = zip(*rows)
+    with numpy.load(f"{stem}.npz") as npz:
+        assert numpy.allclose(npz["T"], kelvin, rtol=1e-6) and numpy.allclose(npz["LOSwind"], wind, rtol=1e-6)
+    with h5py.File(f"{stem}.h5") as h5:
+        assert numpy.allclose(h5["T"], kelvin, rtol=1e-6) and numpy.allclose(h5["LOSwind"], wind, rtol=1e-6)
+        assert [d.decode().lower() for d in h5["direction"]] == [d.lower() for d in direction]
+    sets = project.results("SELECT count(*) FROM DataSet")
+    assert sets == [(3,)]
+
+
+def test_odd_keys_of_others_stand_in_nobodys_way(bucket_project):
+    project, upload = bucket_project, nights.night()
+    odd = [f"raw/{n}" for n in ODD_NAMES] + [f"raw/{LONGEST}", "raw/", "raw/sub folder/", "raw/.hidden"]
+    for key in odd:
+        project.put(key, b"odd")
+    run = run_one(project.start(), upload)
+    assert run["state"] == "succeeded", run
+    verdicts = project.verdicts()
+    for key in odd:
+        assert verdicts[key][0] == "ignored", key
+        assert project.read(key) == b"odd"
+    assert len(odd[len(ODD_NAMES)].encode()) == 1024
+
+
+def test_odd_names_in_the_archive(bucket_project):
+    project, good = bucket_project, nights.night()
+    members = {**good.members(), **{n.replace(".img", ".odd"): n.encode() for n in ODD_NAMES}}
+    upload = Upload.of_files(good.stub, good.site, good.date, members, piece_size=200000)
+    upload.extra = good.extra
+    run = run_one(project.start(), upload)
+    assert states(run)["unzip"] == "succeeded", run
+    folder = f"fpi/{upload.instrument}/{upload.site}/{upload.date[:4]}/{upload.date}/"
+    assert {k[len(folder):]: project.read(k) for k in project.keys(folder)} == members
+
+
+# ---- secrets
+
+class ArgvWatch(threading.Thread):
+    """Looks at the command line of every process of the machine until told to stop."""
+
+    def __init__(self, secrets):
+        super().__init__(daemon=True)
+        self.secrets, self.over, self.found, self.programs, self.rounds = secrets, threading.Event(), [], set(), 0
+
+    def run(self):
+        while not self.over.wait(0.002):
+            self.rounds += 1
+            for p in pathlib.Path("/proc").iterdir():
+                if p.name.isdigit():
+                    self.look(p)
+
+    def look(self, process):
+        try:
+            line = (process / "cmdline").read_bytes()
+        except OSError:
+            return
+        self.programs.add(os.path.basename(line.split(b"\0")[0]).decode(errors="replace"))
+        self.found += [line for s in self.secrets if s in line]
+
+    def stop(self):
+        self.over.set()
+        self.join()
+        return self.found
+
+
+def environ(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def files_with(root, secrets):
+    return [str(p) for p in root.rglob("*") if p.is_file() and any(s in p.read_bytes() for s in secrets)]
+
+
+def add_waiting_step(project):
+    """A command that needs no secret, which waits in the middle of the run to be looked at."""
+    jobs = project.root / "jobs" / "airglow.yaml"
+    text = jobs.read_text()
+    assert "assets: [unzip, analyze, cleanup]" in text
+    text = text.replace("assets: [unzip, analyze, cleanup]", "assets: [unzip, look, analyze, cleanup]")
+    command = f"env; touch {project.root}/looking; while [ ! -e {project.root}/seen ]; do sleep 0.05; done"
+    jobs.write_text(text.replace("assets:\n", "assets:\n  look:\n    type: exec\n    deps: [unzip]\n"
+                                 f"    command: [sh, -c, '{command}']\n\n", 1))
+
+
+def run_file(project, upload):
+    path = project.root / "run.yaml"
+    path.write_text(f"config: {{site: {upload.site}, observation_date: {upload.date}}}\n")
+    return path
+
+
+def everything_it_says(project, run_id, upload):
+    """What orchctl prints, as text and as JSON."""
+    key = f"raw/{upload.check_name}"
+    commands = [("status",), ("runs", "list"), ("runs", "show", run_id), ("runs", "logs", run_id), ("sensors", "list"),
+                ("sensors", "ticks", "instrument_upload_sensor"), ("sensors", "keys", "instrument_upload_sensor"),
+                ("assets", "list"), ("assets", "show", "analyze"), ("assets", "graph"), ("why", partition(upload)),
+                ("why", key), ("validate",), ("hold",), ("version",), ("types", "s3"), ("types", "mysql")]
+    said = ""
+    for command in commands:
+        for form in ((), ("--json",)):
+            done = project.orchctl(*form, *command, code=None)
+            assert done.returncode in (0, 1), (command, done.stderr)
+            said += done.stdout + done.stderr
+    return said
+
+
+def test_secrets_are_nowhere(bucket_project):
+    project, upload = bucket_project, nights.night()
+    wrong = "canary-wrong-" + os.urandom(9).hex()
+    plain = [SECRET_KEY.encode(), SQL_PASSWORD.encode(), wrong.encode()]
+    secrets = plain + [base64.b64encode(s)[:-4] for s in plain]
+    add_waiting_step(project)
+    watch = ArgvWatch(secrets)
+    watch.start()
+    project.start()
+    nights.send(project, upload)
+    run_id = project.tick()["runs"][0]["run"]
+    wait_until((project.root / "looking").exists, "the command runs")
+
+    daemon = environ(project.daemon.pid)
+    assert SECRET_KEY.encode() in daemon and SQL_PASSWORD.encode() in daemon, "the search finds what is there"
+    steps = [p for p in project.processes() if p != project.daemon.pid]
+    assert len(steps) >= 2, "the supervisor and the command"
+    assert not [p for p in steps if any(s in environ(p) for s in secrets)]
+    assert files_with(project.root, secrets) == []
+    (project.root / "seen").touch()
+    run = project.wait_run(run_id)
+    assert run["state"] == "succeeded", run
+
+    # Errors like to quote what they were given.
+    project.stop()
+    for name in ("AWS_SECRET_ACCESS_KEY", "MYSQL_PASSWORD"):
+        done = project.run(
+            BUILD / "orchctl", "-f", project.config, "materialize", "reanalyze",
+            "--config", run_file(project, upload), "--wait", env={name: wrong}, timeout=120)
+        assert done.returncode != 0
+        assert not any(s.decode() in done.stdout + done.stderr for s in secrets)
+    project.start()
+    said = everything_it_says(project, run_id, upload)
+    project.stop()
+    assert watch.stop() == [] and watch.rounds > 10
+    assert {"orchd", "orch-step", "orch-exec"} <= watch.programs
+
+    assert ACCESS_KEY not in said and not any(s.decode() in said for s in secrets)
+    assert files_with(project.root, secrets) == []
+    assert files_with(project.root, [upload.stem.encode()]), "the search finds what is there"
+    assert not [k for k in project.keys() if any(s in project.read(k) for s in secrets)]
