@@ -83,7 +83,7 @@ static int begin(struct dir_put *p, struct err *err)
 	}
 	p->fd = dir_tmp_create(store_of(p), p->tmp, err);
 	if (p->fd == -1)
-		return -1;
+		return err_wrap(err, "put %s", p->key);
 	/* A copy's sum was checked when the original was written, that of lent bytes just now by the caller. */
 	if (p->sha256 != NULL && p->source != FROM_OBJECT && !p->lent)
 		p->digest = digest_new(DIGEST_SHA256);

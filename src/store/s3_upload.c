@@ -11,9 +11,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define AT_ONCE    4
-#define PARTS_MAX  10000
-#define ID_MAX     2048
+#define AT_ONCE   4
+#define PARTS_MAX 10000
+#define ID_MAX    2048
 
 /* A part on its way. */
 struct slot {

@@ -533,6 +533,39 @@ static void test_read_only(void)
 	free(dir);
 }
 
+/* As somebody who may not: root is asked to step down for it. */
+static void test_denied(void)
+{
+	char *dir = fresh("denied"), *closed = in(dir, "closed");
+	struct strbuf sb = STRBUF_INIT(10);
+	struct err err = ERR_INIT;
+
+	if (geteuid() != 0) {
+		tap_skip("only root can step down");
+		free(dir), free(closed);
+		return;
+	}
+	struct store *st = open_dir(dir);
+	put(st, "open/k", "x", &err);
+	put(st, "closed/k", "x", &err);
+	is_int(chmod(closed, 0700), 0, "a folder of root's own");
+	is_int(seteuid(65534), 0, "step down");
+	ok(fails(put(st, "open/new", "x", &err), &err, ERR_PERMANENT, "denied"), "put: %s", err.text);
+	ok(fails(store_sync_delete(st, "open/k", NULL, &err), &err, ERR_PERMANENT, "denied"), "delete: %s",
+	    err.text);
+	ok(fails(store_sync_get(st, "closed/k", NULL, &sb, NULL, &err), &err, ERR_PERMANENT, "denied"),
+	    "get: %s", err.text);
+	ok(count(st, "open/") == 1, "what can be read is listed");
+	struct store_listing l = {0};
+	ok(fails(store_sync_list(st, "", 100, &l, &err), &err, ERR_PERMANENT, "denied"),
+	    "a listing that cannot see all is none: %s", err.text);
+	is_int(seteuid(0), 0, "step up");
+	ok(has(st, "open/k") && has(st, "closed/k"), "everything is still there");
+	store_close(st);
+	strbuf_release(&sb);
+	free(dir), free(closed);
+}
+
 static void on_nothing(const struct store_object *o, const struct err *err, void *arg)
 {
 	*(int *)arg += err ? 100 : 1;
@@ -621,6 +654,7 @@ int main(void)
 	tap_run(test_kill);
 	tap_run(test_sweep_spares_the_living);
 	tap_run(test_many);
+	tap_run(test_denied);
 	tap_run(test_full_disk);
 	tap_run(test_read_only);
 	event_base_free(base);
