@@ -17,11 +17,44 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* INT and TERM while a connection is open: they end the waiting for an answer, and nothing else. */
+struct client_signals {
+	sigset_t old;
+	struct sigaction old_int, old_term;
+};
+
 struct client {
 	int fd;
+	struct client_signals signals;
 	json_int_t last_id;
 	struct strbuf in; /* what came after the last whole line */
 };
+
+static void on_signal(int sig)
+{
+	/* Nothing to do: ppoll returns. */
+}
+
+static void signals_take(struct client_signals *s)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+	sigset_t set;
+
+	/* Blocked but for the moments of waiting, so that none can come between two of them. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, &s->old);
+	sigaction(SIGINT, &sa, &s->old_int);
+	sigaction(SIGTERM, &sa, &s->old_term);
+}
+
+static void signals_give_back(const struct client_signals *s)
+{
+	sigaction(SIGINT, &s->old_int, NULL);
+	sigaction(SIGTERM, &s->old_term, NULL);
+	sigprocmask(SIG_SETMASK, &s->old, NULL);
+}
 
 static int connect_to(const char *path, struct err *err)
 {
@@ -55,6 +88,7 @@ struct client *client_open(const char *state_dir, struct err *err)
 		c = xcalloc(1, sizeof(*c));
 		c->fd = fd;
 		strbuf_init(&c->in, PROTOCOL_ANSWER_MAX);
+		signals_take(&c->signals);
 	}
 	free(path);
 	return c;
@@ -64,6 +98,7 @@ void client_close(struct client *c)
 {
 	if (c == NULL)
 		return;
+	signals_give_back(&c->signals);
 	close(c->fd);
 	strbuf_release(&c->in);
 	free(c);
@@ -99,38 +134,7 @@ static int send_request(struct client *c, const char *cmd, const json_t *args, s
 	return rc;
 }
 
-/* ---- waiting, with INT and TERM as an end of it */
-
-struct wait_signals {
-	sigset_t old;
-	struct sigaction old_int, old_term;
-};
-
-static void on_signal(int sig)
-{
-	/* Nothing to do: ppoll returns. */
-}
-
-static void signals_take(struct wait_signals *ws)
-{
-	struct sigaction sa = {.sa_handler = on_signal};
-	sigset_t set;
-
-	/* Blocked but for the moment of waiting, so that none can come between a check and the wait. */
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, &ws->old);
-	sigaction(SIGINT, &sa, &ws->old_int);
-	sigaction(SIGTERM, &sa, &ws->old_term);
-}
-
-static void signals_give_back(const struct wait_signals *ws)
-{
-	sigaction(SIGINT, &ws->old_int, NULL);
-	sigaction(SIGTERM, &ws->old_term, NULL);
-	sigprocmask(SIG_SETMASK, &ws->old, NULL);
-}
+/* ---- waiting */
 
 static int await_input(struct client *c, tm_ms deadline, const sigset_t *mask, struct err *err)
 {
@@ -192,14 +196,12 @@ int client_call(struct client *c, const char *cmd, const json_t *args, tm_ms tim
     client_event_fn *on_event, void *arg, json_t **result, struct err *err)
 {
 	tm_ms deadline = timeout_ms > 0 ? clock_mono() + timeout_ms : TIME_NEVER;
-	struct wait_signals ws;
 	bool done = false;
 	int rc = -1;
 	char *nl;
 
 	if (send_request(c, cmd, args, err) == -1)
 		return -1;
-	signals_take(&ws);
 	while (!done) {
 		nl = memchr(c->in.buf, '\n', c->in.len);
 		if (nl != NULL) {
@@ -208,9 +210,8 @@ int client_call(struct client *c, const char *cmd, const json_t *args, tm_ms tim
 			done = take_line(c, c->in.buf, n, on_event, arg, result, err, &rc) == 1;
 			strbuf_drop(&c->in, n + 1);
 		} else {
-			done = await_input(c, deadline, &ws.old, err) == -1 || read_more(c, err) == -1;
+			done = await_input(c, deadline, &c->signals.old, err) == -1 || read_more(c, err) == -1;
 		}
 	}
-	signals_give_back(&ws);
 	return rc;
 }

@@ -15,7 +15,7 @@ typedef void client_event_fn(const json_t *event, void *arg); /* event is lent *
 
 /*
  * Connect to STATE_DIR/control.sock.  Code "no_daemon": nobody listens there; "denied": the socket is there, but not for
- * this user.
+ * this user.  INT and TERM end the waiting for an answer as long as the connection is open; in between they wait.
  */
 struct client *client_open(const char *state_dir, struct err *err);
 void client_close(struct client *); /* NULL is fine */
