@@ -121,7 +121,7 @@ void conf_unref(struct conf *c)
 	free(c->file);
 	free(c->dir);
 	free(c->state_dir);
-	free(c->web_listen);
+	opt_release(conf_web_opts, &c->web);
 	free(c);
 }
 

@@ -90,6 +90,13 @@ struct conf_limits {
 	tm_ms drain; /* SIGTERM: how long running steps may go on before the daemon leaves them behind */
 };
 
+struct conf_web {
+	char *listen; /* NULL: no page */
+	char *title;
+	struct strvec hosts; /* names accepted besides loopback ones and the listening address */
+	int64_t max_connections, max_per_peer;
+};
+
 struct conf_section {
 	char *name, *file;
 };
@@ -98,7 +105,7 @@ struct conf {
 	char *file; /* absolute */
 	char *dir; /* the folder relative paths start from */
 	char *state_dir; /* absolute */
-	char *web_listen; /* NULL: no page */
+	struct conf_web web;
 	struct conf_limits limits;
 	struct conf_store *stores;
 	size_t nstores;

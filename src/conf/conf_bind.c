@@ -211,7 +211,6 @@ static void bind_singles(struct loader *l)
 {
 	const struct conf_decl *web = &l->single[CONF_WEB], *limits = &l->single[CONF_LIMITS];
 	const struct conf_decl *state = &l->single[CONF_STATE_DIR];
-	struct conf_web w = {0};
 	struct conf *c = l->conf;
 
 	if (state->key != NULL)
@@ -221,9 +220,8 @@ static void bind_singles(struct loader *l)
 	opt_bind(conf_limit_opts, limits->body, "limits", &c->limits, l->diags);
 	if (web->key == NULL)
 		return;
-	if (opt_bind(conf_web_opts, web->body, "web", &w, l->diags) == 0)
-		conf_check_listen(w.listen, &node_get(web->body, "listen")->mark, l->diags);
-	c->web_listen = w.listen;
+	if (opt_bind(conf_web_opts, web->body, "web", &c->web, l->diags) == 0)
+		conf_check_listen(c->web.listen, &node_get(web->body, "listen")->mark, l->diags);
 }
 
 void conf_bind_objects(struct loader *l)

@@ -300,7 +300,7 @@ void conf_check_listen(const char *listen, const struct mark *mark, struct diags
 {
 	const char *colon = strrchr(listen, ':');
 	char *host = xstrndup(listen, colon != NULL ? (size_t)(colon - listen) : 0);
-	const struct opt port_row = {.name = "port", .type = OPT_INT, .min = "1", .max = "65535"};
+	const struct opt port_row = {.name = "port", .type = OPT_INT, .min = "0", .max = "65535"};
 	bool loopback = true;
 	struct err err = ERR_INIT;
 	int64_t port;

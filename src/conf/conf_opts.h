@@ -4,10 +4,6 @@
 
 #include "conf/conf.h"
 
-struct conf_web {
-	char *listen;
-};
-
 extern const struct opt conf_sensor_opts[]; /* struct conf_sensor */
 extern const struct opt conf_asset_opts[]; /* struct conf_asset */
 extern const struct opt conf_job_opts[]; /* struct conf_job */

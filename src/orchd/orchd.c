@@ -1,6 +1,6 @@
 /*
  * orchd: the daemon.  The order of its life reads top to bottom: options, configuration, state (and its lock), loop, engine
- * (which recovers), control socket, ready; then the loop until it is told to end, and everything back in reverse.
+ * (which recovers), control socket, page, ready; then the loop until it is told to end, and everything back in reverse.
  */
 #include "config.h"
 
@@ -13,6 +13,7 @@
 #include "orchd/notify.h"
 #include "orchd/trim.h"
 #include "state/state.h"
+#include "web/web.h"
 
 #include <event2/event.h>
 #include <getopt.h>
@@ -32,6 +33,8 @@ struct daemon {
 	struct state *state, *reader;
 	struct engine *engine;
 	struct server *server;
+	struct web *web; /* NULL: no page */
+	char page[320]; /* its address */
 	struct event *signals[4];
 	struct event *watchdog;
 	bool once, stopping;
@@ -60,6 +63,21 @@ static struct conf *load(const char *path)
 	return conf;
 }
 
+/* Nights do not wait for a port: without it the work goes on, and the log says so. */
+static void start_page(struct daemon *d)
+{
+	struct err err = ERR_INIT;
+
+	if (d->conf->web.listen == NULL || d->once)
+		return;
+	if ((d->web = web_new(d->base, d->conf, d->engine, &err)) == NULL) {
+		log_error("there is no status page: %s; a reload tries again", err.text);
+		return;
+	}
+	web_url(d->web, d->page, sizeof(d->page));
+	log_info("status page: %s", d->page);
+}
+
 static int reload(void *arg, struct err *err)
 {
 	struct daemon *d = arg;
@@ -77,8 +95,12 @@ static int reload(void *arg, struct err *err)
 		    err, ERR_CONFIG, "%s has errors (see the log); the old configuration stays", d->conf_path);
 	}
 	engine_reload(d->engine, conf);
+	if (d->web != NULL)
+		web_reload(d->web, conf);
 	conf_unref(d->conf);
 	d->conf = conf;
+	if (d->web == NULL)
+		start_page(d);
 	log_info("reload: %s digest=%.12s", d->conf_path, conf->digest);
 	notify_send("READY=1\nSTATUS=running");
 	return 0;
@@ -239,9 +261,10 @@ static int start(struct daemon *d, struct err *err)
 	if ((d->engine = engine_new(d->base, d->state, d->conf, &opts, err)) == NULL)
 		return -1;
 	caller.engine = d->engine;
-	caller.query = (struct query){.state = d->reader, .engine = d->engine};
+	caller.query = (struct query){.state = d->reader, .engine = d->engine, .page = d->page};
 	if ((d->server = server_new(d->base, d->conf->state_dir, &caller, err)) == NULL)
 		return -1;
+	start_page(d);
 	add_signal(d, 0, SIGTERM, on_term);
 	add_signal(d, 1, SIGINT, on_term);
 	add_signal(d, 2, SIGHUP, on_hup);
@@ -251,6 +274,7 @@ static int start(struct daemon *d, struct err *err)
 
 static void stop(struct daemon *d)
 {
+	web_free(d->web);
 	server_free(d->server);
 	engine_free(d->engine);
 	state_close(d->reader);

@@ -33,6 +33,7 @@ struct query {
 	struct state *state; /* reader or owner */
 	const struct conf *conf;
 	struct engine *engine; /* NULL: no live knowledge */
+	const char *page; /* where the status page is; NULL or empty: there is none */
 };
 
 struct run_filter {
@@ -43,7 +44,7 @@ struct run_filter {
 
 /*
  * {"as_of", "version", "instance", "epoch", "config_file", "daemon", "runs": {"queued", "running"}, "failed_last_day",
- *  "sensors": [sensor..], "holds": [..], "state_bytes"} and from a daemon {"pid", "started_at", "draining",
+ *  "sensors": [sensor..], "holds": [..], "state_bytes", "page"} and from a daemon {"pid", "started_at", "draining",
  *  "steps_running", "turns", "commits", "commit_failures", "commit_max_ms"}
  */
 json_t *query_status(const struct query *, struct err *err);

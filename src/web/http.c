@@ -416,6 +416,22 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the server ---- */
 
+/* As the library parses it, and port 0: any that is free. */
+static int parse_address(const char *address, struct sockaddr_storage *ss, int *len)
+{
+	size_t n = strlen(address);
+	bool any = n > 2 && strcmp(address + n - 2, ":0") == 0;
+	char *text = any ? xasprintf("%.*s:1", (int)n - 2, address) : xstrdup(address);
+	int rc = evutil_parse_sockaddr_port(text, (struct sockaddr *)ss, len);
+
+	free(text);
+	if (rc == 0 && any && ss->ss_family == AF_INET6)
+		((struct sockaddr_in6 *)(void *)ss)->sin6_port = 0;
+	else if (rc == 0 && any)
+		((struct sockaddr_in *)(void *)ss)->sin_port = 0;
+	return rc;
+}
+
 static struct evconnlistener *listen_on(struct http_server *s, const char *address, struct err *err)
 {
 	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
@@ -423,7 +439,7 @@ static struct evconnlistener *listen_on(struct http_server *s, const char *addre
 	int len = sizeof(ss), one = 1;
 	struct evconnlistener *l;
 
-	if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&ss, &len) == -1) {
+	if (parse_address(address, &ss, &len) == -1) {
 		err_set(
 		    err, ERR_CONFIG, "web.listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:8080", address);
 		return NULL;
@@ -511,7 +527,7 @@ const char *http_param(const struct http_request *c, const char *name)
 	return NULL;
 }
 
-const char *http_header(const struct http_request *c, const char *name)
+const char *http_field(const struct http_request *c, const char *name)
 {
 	return http_head_field(&c->head, name);
 }

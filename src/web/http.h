@@ -52,7 +52,7 @@ const struct http_server_stats *http_server_stats(const struct http_server *);
 const char *http_path(const struct http_request *);
 /* A query parameter, decoded ('+' is a blank), or NULL. */
 const char *http_param(const struct http_request *, const char *name);
-const char *http_header(const struct http_request *, const char *name); /* lower-case name; NULL: absent */
+const char *http_field(const struct http_request *, const char *name); /* lower-case name; NULL: absent */
 bool http_is_head(const struct http_request *);
 /* The undecoded target, for links that come back to the same view. */
 const char *http_target(const struct http_request *);

@@ -121,7 +121,7 @@ static void test_accepted(void)
 	json_decref(opts);
 	free(want);
 	is_str(c->state_dir, path_of("st"), "also the state's");
-	is_str(c->web_listen, "127.0.0.1:8080", "the page's address");
+	is_str(c->web.listen, "127.0.0.1:8080", "the page's address");
 	ok(c->limits.max_steps == 2 && c->limits.keep_ticks == 7 * 86400000LL && c->limits.log_bytes == 65536 &&
 	        c->limits.max_runs == 8,
 	    "limits, with defaults");
@@ -189,7 +189,7 @@ static void test_minimal(void)
 	struct conf *c = load(&ds);
 	ok(c != NULL && ds.n == 0, "an empty section is a configuration");
 	is_str(c->state_dir, path_of("state"), "the state's folder has a default");
-	ok(c->web_listen == NULL && c->nassets == 0 && c->index != NULL, "no page, no assets");
+	ok(c->web.listen == NULL && c->nassets == 0 && c->index != NULL, "no page, no assets");
 	conf_unref(c);
 	char *found = conf_find(path_of("orch.yaml"), &err);
 	is_str(found, path_of("orch.yaml"), "an explicit file is taken");
@@ -323,7 +323,7 @@ static const struct {
     {"limits: {log_bytes: 99999999999T}", NULL, "is not a size"},
     {"limits: {log_bytes: 10GiB}", NULL, "allowed are 4KiB to 1GiB"},
     /* the page */
-    {"web: {listen: '127.0.0.1:0'}", NULL, "'0' is out of range; allowed are 1 to 65535"},
+    {"web: {listen: '127.0.0.1:65536'}", NULL, "'65536' is out of range; allowed are 0 to 65535"},
     {"web: {listen: '127.0.0.1:65536'}", NULL, "out of range"},
     {"web: {listen: '127.0.0.1:-1'}", NULL, "out of range"},
     {"web: {listen: '127.0.0.1'}", NULL, "is not ADDRESS:PORT"},
@@ -480,7 +480,7 @@ static void test_listen(void)
 		snprintf(text, sizeof(text), "web: {listen: '%s'}\n", rows[i].listen);
 		put("orch.yaml", text, strlen(text));
 		struct conf *c = load(&ds);
-		is_str(c != NULL ? c->web_listen : NULL, rows[i].listen, "an address of the page");
+		is_str(c != NULL ? c->web.listen : NULL, rows[i].listen, "an address of the page");
 		is_int(ds.n, rows[i].warnings, "with a warning when it is not this machine's own");
 		conf_unref(c);
 		diags_release(&ds);

@@ -1,0 +1,147 @@
+/* The JSON API: query's objects, as `orchctl --json` shows them. */
+#include "config.h"
+
+#include "web/web_priv.h"
+
+#include "base/utctime.h"
+#include "state/state.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOG_BYTES 65536
+
+/* Takes obj; NULL: err is the answer. */
+static void give(struct page *p, json_t *obj, const struct err *err)
+{
+	p->content_type = "application/json";
+	if (obj == NULL) {
+		p->status = layout_error_status(err);
+		obj = query_object();
+		json_object_set_new(obj, "error",
+		    json_pack("{s:s, s:s, s:o}", "class", err_class_name(err->class), "code", err->code, "text",
+		        json_text_new(err->text)));
+	}
+	json_write(obj, &p->body);
+	strbuf_addch(&p->body, '\n');
+	json_decref(obj);
+}
+
+void api_status(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_status(&p->web->query, &err), &err);
+}
+
+void api_runs(struct page *p)
+{
+	struct run_filter f = {.state = page_param(p, "state"),
+	    .job = page_param(p, "job"),
+	    .partition = page_param(p, "partition"),
+	    .origin = page_param(p, "origin"),
+	    .before = page_number(p, "before", 0),
+	    .limit = page_number(p, "limit", 0)};
+	struct err err = ERR_INIT;
+
+	give(p, query_runs(&p->web->query, &f, &err), &err);
+}
+
+void api_run(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_run(&p->web->query, strtoll(p->arg[0], NULL, 10), &err), &err);
+}
+
+void api_run_logs(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p,
+	    query_run_logs(
+	        &p->web->query, strtoll(p->arg[0], NULL, 10), page_param(p, "asset"), LOG_BYTES, &err),
+	    &err);
+}
+
+void api_assets(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_assets(&p->web->query, &err), &err);
+}
+
+void api_asset(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_asset(&p->web->query, p->arg[0], page_param(p, "partition"), &err), &err);
+}
+
+void api_sensors(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_sensors(&p->web->query, &err), &err);
+}
+
+void api_sensor_keys(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p,
+	    query_keys(&p->web->query, p->arg[0], page_param(p, "verdict"), page_param(p, "after"),
+	        page_number(p, "limit", 0), &err),
+	    &err);
+}
+
+void api_sensor_ticks(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_ticks(&p->web->query, p->arg[0], page_number(p, "limit", 0), &err), &err);
+}
+
+void api_nights(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p,
+	    nights_matrix(&p->web->query, page_param(p, "until"),
+	        (int)MIN(page_number(p, "days", 28), (int64_t)366), &err),
+	    &err);
+}
+
+void api_why(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_why(&p->web->query, p->arg[0], &err), &err);
+}
+
+/* Events after an id, oldest first: for those who follow without a stream. */
+void api_events(struct page *p)
+{
+	json_t *obj = query_object(), *list = json_array();
+	int64_t after = page_number(p, "after", 0), limit = page_number(p, "limit", 0), last = after;
+	struct sql_row *row;
+
+	limit = limit <= 0 ? 100 : MIN(limit, (int64_t)QUERY_LIMIT_MAX);
+	row = sql_query(p->web->query.state->sql,
+	    "SELECT id, at, run_id, asset, attempt, kind, text FROM event WHERE id > ?1 ORDER BY id LIMIT ?2",
+	    "ii", after, limit);
+	while (sql_next(row)) {
+		last = sql_int(row, 0);
+		json_array_append_new(
+		    list, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)last, "at",
+		              query_time(sql_int(row, 1)), "run",
+		              sql_is_null(row, 2) ? json_null() : json_integer(sql_int(row, 2)), "asset",
+		              json_text_new(sql_text(row, 3)), "kind", json_text_new(sql_text(row, 5)), "text",
+		              json_text_new(sql_text(row, 6))));
+	}
+	sql_end(row);
+	json_object_set_new(obj, "events", list);
+	json_object_set_new(obj, "next", json_integer(last));
+	give(p, obj, NULL);
+}

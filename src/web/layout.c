@@ -1,0 +1,69 @@
+#include "config.h"
+
+#include "web/web_priv.h"
+
+#include "base/clock.h"
+#include "base/utctime.h"
+#include "conf/conf.h"
+
+#include <string.h>
+
+static const struct {
+	const char *href, *text;
+} menu[] = {
+    {"/", "Overview"},
+    {"/nights", "Nights"},
+    {"/runs", "Runs"},
+    {"/queue", "Queue"},
+    {"/assets", "Assets"},
+    {"/sensors", "Sensors"},
+    {"/deletions", "Deletions"},
+};
+
+void layout_begin(struct page *p, const char *title, const char *here)
+{
+	const char *name = p->web->conf->web.title;
+
+	html(&p->body,
+	    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+	    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+	    "<meta name=\"color-scheme\" content=\"light dark\"><title>%s - %s</title>"
+	    "<link rel=\"icon\" href=\"/static/icon.svg\"><link rel=\"stylesheet\" href=\"/static/style.css\">"
+	    "<link rel=\"alternate\" type=\"application/atom+xml\" title=\"Failures\" href=\"/feed.atom\">"
+	    "<script src=\"/static/live.js\" defer></script></head>\n"
+	    "<body><a class=\"skip\" href=\"#main\">Skip to the content</a>"
+	    "<header><a class=\"brand\" href=\"/\">%s</a><nav aria-label=\"Pages\">",
+	    title, name, name);
+	for (size_t i = 0; i < NITEMS(menu); i++)
+		html(&p->body, "<a href=\"%s\"%r>%s</a>", menu[i].href,
+		    here != NULL && strcmp(menu[i].href, here) == 0 ? " aria-current=\"page\"" : "",
+		    menu[i].text);
+	html(&p->body, "</nav></header>\n<main id=\"main\"><h1>%s</h1>\n", title);
+}
+
+void layout_end(struct page *p)
+{
+	char now[UTCTIME_MAX], iso[UTCTIME_MAX];
+	tm_ms t = clock_now();
+
+	html(&p->body,
+	    "</main>\n<footer><span>as of <time id=\"as-of\" datetime=\"%s\">%s</time> UTC</span>"
+	    "<span id=\"live\" aria-live=\"polite\"></span><span>orchd " PACKAGE_VERSION "</span>"
+	    "<a href=\"/api/v1/openapi.json\">API</a> <a href=\"/metrics\">Metrics</a> <a "
+	    "href=\"/feed.atom\">Feed</a>"
+	    "</footer></body></html>\n",
+	    utctime_format(t, iso), utctime_format_sql(t, now));
+}
+
+int layout_error_status(const struct err *err)
+{
+	return err_is(err, "not_found") ? 404 : err->class == ERR_USAGE ? 400 : 503;
+}
+
+void layout_error(struct page *p, const struct err *err)
+{
+	p->status = layout_error_status(err);
+	layout_begin(p, p->status == 404 ? "Not found" : p->status == 400 ? "Not understood" : "Not now", NULL);
+	html(&p->body, "<p>%s</p><p><a href=\"/\">To the overview</a></p>", err->text);
+	layout_end(p);
+}

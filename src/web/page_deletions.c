@@ -1,0 +1,83 @@
+/* What was deleted, with the proof that it could be; and what is held. */
+#include "config.h"
+
+#include "web/web_priv.h"
+
+#include "conf/conf.h"
+#include "step/asset.h"
+
+#include <string.h>
+
+static void holds(struct page *p)
+{
+	struct err err = ERR_INIT;
+	json_t *obj = query_holds(&p->web->query, &err);
+	const json_t *hold;
+	size_t i;
+
+	html(&p->body, "<section><h2>On hold</h2>");
+	if (json_array_size(json_object_get(obj, "holds")) == 0)
+		html(&p->body, "<p class=\"empty\">Nothing is held.</p>");
+	else
+		html(&p->body, "<div class=\"scroll\"><table><thead><tr><th>Partition</th><th>Since "
+		               "(UTC)</th><th>By</th><th>Reason</th></tr></thead><tbody>\n");
+	json_array_foreach(json_object_get(obj, "holds"), i, hold)
+	{
+		html(&p->body, "<tr><td>");
+		part_partition_link(&p->body, json_str(hold, "partition", ""));
+		html(&p->body, "</td><td>");
+		part_time(&p->body, json_str(hold, "at", NULL));
+		html(&p->body, "</td><td>%s</td><td class=\"wide\">%s</td></tr>\n", json_str(hold, "who", ""),
+		    json_str(hold, "reason", ""));
+	}
+	if (i > 0)
+		html(&p->body, "</tbody></table></div>");
+	html(&p->body, "</section>\n");
+	json_decref(obj);
+}
+
+static void deletion(struct page *p, const json_t *m)
+{
+	const json_t *metadata = json_object_get(m, "metadata");
+
+	html(&p->body, "<article><h3>");
+	part_partition_link(&p->body, json_str(m, "partition", ""));
+	html(&p->body, "</h3><p>");
+	part_time(&p->body, json_str(m, "at", NULL));
+	html(&p->body, " by ");
+	part_run_link(&p->body, json_int(m, "run", 0));
+	if (json_is_integer(json_object_get(metadata, "deleted")))
+		html(&p->body, ": %i deleted, %i already absent, %i kept, ", json_int(metadata, "deleted", 0),
+		    json_int(metadata, "already_absent", 0), json_int(metadata, "kept", 0));
+	part_bytes(&p->body, json_int(metadata, "deleted_bytes", 0));
+	html(&p->body, "</p><details><summary>The proof</summary>");
+	part_json(&p->body, metadata);
+	html(&p->body, "</details></article>\n");
+}
+
+static void by_asset(struct page *p, const char *name)
+{
+	struct err err = ERR_INIT;
+	json_t *obj = query_asset(&p->web->query, name, NULL, &err);
+	const json_t *list = json_object_get(obj, "materializations"), *m;
+	size_t i;
+
+	html(&p->body, "<section><h2>By <a href=\"/assets/%u\">%s</a></h2>", name, name);
+	if (json_array_size(list) == 0)
+		html(&p->body, "<p class=\"empty\">Nothing was deleted.</p>");
+	json_array_foreach(list, i, m) deletion(p, m);
+	html(&p->body, "</section>\n");
+	json_decref(obj);
+}
+
+void page_deletions(struct page *p)
+{
+	const struct conf *conf = p->web->conf;
+
+	layout_begin(p, "Deletions", "/deletions");
+	holds(p);
+	for (size_t i = 0; i < conf->nassets; i++)
+		if ((conf->assets[i].type->flags & ASSET_DELETES) != 0)
+			by_asset(p, conf->assets[i].name);
+	layout_end(p);
+}

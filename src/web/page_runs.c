@@ -1,0 +1,51 @@
+/* The list of runs, newest first. */
+#include "config.h"
+
+#include "web/web_priv.h"
+
+#include <string.h>
+
+static void filter_form(struct page *p)
+{
+	static const char *const states[] = {"", "queued", "running", "succeeded", "failed", "canceled"};
+	const char *state = http_param(p->req, "state"), *partition = http_param(p->req, "partition"),
+	           *job = http_param(p->req, "job");
+
+	html(&p->body,
+	    "<form class=\"filter\" method=\"get\" action=\"/runs\"><label>State <select name=\"state\">");
+	for (size_t i = 0; i < NITEMS(states); i++)
+		html(&p->body, "<option value=\"%s\"%r>%s</option>", states[i],
+		    state != NULL && strcmp(state, states[i]) == 0 ? " selected" : "",
+		    states[i][0] ? states[i] : "any");
+	html(&p->body,
+	    "</select></label> <label>Partition <input name=\"partition\" value=\"%s\"></label> "
+	    "<label>Job <input name=\"job\" value=\"%s\"></label> <button>Show</button></form>",
+	    partition ? partition : "", job ? job : "");
+}
+
+void page_runs(struct page *p)
+{
+	struct run_filter f = {.state = page_param(p, "state"),
+	    .partition = page_param(p, "partition"),
+	    .job = page_param(p, "job"),
+	    .before = page_number(p, "before", 0),
+	    .limit = 50};
+	struct err err = ERR_INIT;
+	json_t *obj;
+
+	if ((obj = query_runs(&p->web->query, &f, &err)) == NULL) {
+		layout_error(p, &err);
+		return;
+	}
+	layout_begin(p, "Runs", "/runs");
+	filter_form(p);
+	part_runs(&p->body, json_object_get(obj, "runs"));
+	if (json_is_integer(json_object_get(obj, "next")))
+		html(&p->body,
+		    "<p><a rel=\"next\" "
+		    "href=\"/runs?before=%i&amp;state=%u&amp;partition=%u&amp;job=%u\">Older runs</a></p>",
+		    json_int(obj, "next", 0), f.state ? f.state : "", f.partition ? f.partition : "",
+		    f.job ? f.job : "");
+	layout_end(p);
+	json_decref(obj);
+}

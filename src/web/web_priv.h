@@ -1,0 +1,145 @@
+/* web_priv.h: what the files of the page share. */
+#ifndef WEB_PRIV_H
+#define WEB_PRIV_H
+
+#include "base/json.h"
+#include "query/query.h"
+#include "web/html.h"
+#include "web/http.h"
+#include "web/web.h"
+
+#define PAGE_MAX ((size_t)8 << 20)
+
+struct conf;
+struct event_base;
+
+struct web {
+	struct event_base *base;
+	struct conf *conf;
+	struct engine *engine;
+	struct query query;
+	struct http_server *server;
+	struct page_cache *cache;
+	struct web_streams *streams;
+	struct web_pictures *pictures;
+	struct web_lag *lag;
+};
+
+/* A request that is answered at once. */
+struct page {
+	struct web *web;
+	struct http_request *req;
+	const char *arg[2]; /* what stood for * in the route */
+	struct strbuf body;
+	const char *content_type;
+	int status;
+	bool immutable; /* the client may keep it */
+	bool svg; /* a picture by itself, with styles of its own */
+};
+
+typedef void page_fn(struct page *);
+
+/* ---- layout.c: the frame of an HTML page; the body is written between the two ---- */
+
+void layout_begin(struct page *, const char *title, const char *here);
+void layout_end(struct page *);
+/* A page that says what is wrong, with the status that fits. */
+void layout_error(struct page *, const struct err *err);
+int layout_error_status(const struct err *err);
+
+/* ---- parts.c: pieces that several pages show ---- */
+
+void part_state(struct strbuf *, const char *state); /* a word with its shape and colour */
+const char *part_tone(const char *state); /* good, warn, bad, off, live, wait */
+const char *part_shape(const char *state);
+const char *part_word(const char *state);
+void part_time(struct strbuf *, const char *iso); /* <time>, "-" for NULL */
+void part_span(struct strbuf *, const char *from, const char *to); /* how long; to NULL: until now */
+void part_ms(struct strbuf *, int64_t ms);
+void part_bytes(struct strbuf *, int64_t n);
+void part_run_link(struct strbuf *, int64_t id);
+void part_partition_link(struct strbuf *, const char *partition);
+void part_path(struct strbuf *, const char *path); /* percent-encoded component by component */
+void part_error(struct strbuf *, const json_t *error);
+void part_runs(struct strbuf *, const json_t *runs); /* as they come from query_runs */
+void part_keys(struct strbuf *, const json_t *keys); /* as they come from query_keys */
+void part_json(struct strbuf *, const json_t *value); /* nested definition lists */
+int64_t part_ms_between(const char *from, const char *to); /* -1: one is missing */
+/* A parameter that is given and not empty, or NULL; and as a number, def when it is none. */
+const char *page_param(const struct page *, const char *name);
+int64_t page_number(const struct page *, const char *name, int64_t def);
+
+/* ---- what routes lead to ---- */
+
+page_fn page_overview, page_nights, page_partition, page_runs, page_run, page_assets, page_asset, page_sensors,
+    page_sensor, page_queue, page_deletions;
+page_fn api_status, api_runs, api_run, api_run_logs, api_assets, api_asset, api_sensors, api_sensor_keys,
+    api_sensor_ticks, api_nights, api_events, api_why;
+page_fn page_metrics, page_livez, page_readyz, page_feed, page_badge, page_static;
+
+/* ---- graph_svg.c ---- */
+
+/* The graph of all assets, dependencies to the left; here: the one to stand out, or NULL. */
+void graph_svg(struct strbuf *, const struct conf *conf, const json_t *assets, const char *here);
+
+/* ---- nights.c: rows are partitions without their date, columns are dates ---- */
+
+/*
+ * {"from", "until", "earlier": date or null, "dates": [newest first], "rows": [{"name", "cells": {date: {"state",
+ *  "text", "partition", "run", "raw": "held" | "deleted" | "kept" | null}}}]}; until NULL: the newest date known
+ */
+json_t *nights_matrix(const struct query *, const char *until, int days, struct err *err);
+
+/* ---- verdict.c ---- */
+
+/* One line about everything: its tone is part_tone's; urgent things first in problems (an array of texts). */
+struct verdict {
+	const char *state; /* "ok", "warnings" or "failed" */
+	json_t *problems;
+	int64_t sensors, late;
+};
+/* sensors as from query_sensors, failed: runs of the last day; release with verdict_release. */
+void verdict_of(const struct web *, const json_t *status, struct verdict *);
+void verdict_release(struct verdict *);
+/* How late a sensor is beyond its period and some grace; 0: it is not. */
+int64_t sensor_late_ms(const json_t *sensor, const struct conf *conf, tm_ms now);
+
+/* ---- lag.c: how late the loop is, and whether commits failed in the last minute ---- */
+
+#define LAG_BUCKETS 8
+struct web_lag {
+	struct engine *engine;
+	struct event *timer;
+	int64_t due_us;
+	int64_t bucket[LAG_BUCKETS + 1]; /* counts by upper bound, the last one beyond all */
+	int64_t n, sum_us, last_us;
+	tm_ms turned_at; /* monotonic */
+	int64_t commit_failures;
+	tm_ms failed_at; /* when the engine's count was last seen to grow; monotonic, 0: never */
+};
+extern const int64_t lag_bound_us[LAG_BUCKETS];
+struct web_lag *lag_new(struct event_base *, struct engine *); /* engine may be NULL */
+bool lag_commits_fail(const struct web_lag *);
+void lag_free(struct web_lag *);
+
+/* ---- stream.c: server-sent events of the engine ---- */
+
+void stream_open(struct web *, struct http_request *);
+struct web_streams *streams_new(struct web *);
+void streams_free(struct web_streams *);
+int64_t streams_count(const struct web_streams *);
+
+/* ---- picture.c: objects that a run has named, shown from the store ---- */
+
+struct web_pictures *pictures_new(struct web *);
+void pictures_free(struct web_pictures *); /* waiting requests are answered 503 */
+/* The pictures of a run as [{"store", "key"}], lent; NULL while they are not known. */
+const json_t *pictures_known(struct web_pictures *, int64_t run);
+/* Answer req with fn once the pictures of the run are known (or could not be learned in time). */
+typedef void pictures_fn(struct web *, struct http_request *req, void *arg);
+void pictures_look(struct web_pictures *, int64_t run, struct http_request *req, pictures_fn *fn, void *arg,
+    void (*arg_free)(void *));
+/* Answer with one of them. */
+void picture_open(struct web *, struct http_request *, const char *run, const char *key);
+
+#endif
