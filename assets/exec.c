@@ -48,7 +48,9 @@ static const struct opt exec_opts[] = {
     {.name = "workdir",
         .type = OPT_PATH,
         OFF(workdir),
-        .help = "folder the command starts in; without it, the attempt's scratch folder"},
+        .def = ".",
+        .help = "folder the command starts in: that of the file the asset stands in, if not said; its scratch "
+                "is {work}"},
     OPT_END,
 };
 

@@ -20,10 +20,10 @@
 static const char project_yaml[] =
     "state_dir: ./state\n"
     "assets:\n"
-    "  first: {type: exec, shell: true, command: ['echo one']}\n"
+    "  first: {type: exec, shell: true, command: ['echo one; test -e orch.yaml && echo two']}\n"
     "  second: {type: exec, deps: [first], command: [echo, 'for {who}']}\n"
     "  fails: {type: exec, command: [sh, -c, 'echo the reason >&2; exit 1']}\n"
-    "  waits: {type: exec, shell: true, command: ['echo begun; while ! test -e ../../../../../../go; do sleep "
+    "  waits: {type: exec, shell: true, command: ['echo begun; while ! test -e go; do sleep "
     "0.02; done']}\n"
     "  evil: {type: exec, shell: true, command: ['printf \"\\033]0;evil\\007\\n\"']}\n"
     "  passes: {type: exec, pass_env: [ORCHCTL_TEST_PASSED], command: [env]}\n"
@@ -196,7 +196,7 @@ static void test_alone(void)
 	says("runs", 0, "both", NULL);
 	says("runs show 1", 0, "who=me", NULL);
 	says("runs logs 1", 0, "for me", NULL);
-	says("runs logs 1 --asset first --stream stdout", 0, "one", NULL);
+	says("runs logs 1 --asset first --stream stdout", 0, "two", NULL);
 	says("materialize fails", 1, "exit code 1: the reason", NULL);
 	says("runs retry 2", 1, "run 3", NULL);
 	says("materialize first --dry-run", 0, "would run 1 command", NULL);
