@@ -25,6 +25,20 @@ static bool is_same(struct copier *c, const struct store_entry *from, const char
 	return same;
 }
 
+/* Worth a warning only when it was never copied: after a clean-up the copy is all there is. */
+static void tell_missing(struct copier *c, const char *from, const char *to, bool wanted)
+{
+	struct store_entry have = {0};
+	bool copied = store_sync_head(c->store, to, &have, NULL) == 0;
+
+	if (wanted && !copied)
+		step_warn(c->step, "warning:missing_copy", "%s is not there: not copied to %s", from, to);
+	else
+		step_log(c->step, LOG_INFO_, "%s is not there: %s", from,
+		    copied ? "it was copied before" : "not copied");
+	store_entry_release(&have);
+}
+
 static int copy(struct copier *c, const char *from, const char *to, bool wanted, struct err *err)
 {
 	struct store_entry source = {0};
@@ -34,11 +48,7 @@ static int copy(struct copier *c, const char *from, const char *to, bool wanted,
 		if (!err_is(err, "not_found"))
 			return err_wrap(err, "copy along");
 		*err = ERR_INIT;
-		if (wanted)
-			step_warn(
-			    c->step, "warning:missing_copy", "%s is not there: not copied to %s", from, to);
-		else
-			step_log(c->step, LOG_INFO_, "%s is not there: not copied", from);
+		tell_missing(c, from, to, wanted);
 		return 0;
 	}
 	if (!is_same(c, &source, to)) {

@@ -287,6 +287,17 @@ static void test_night(void)
 	    "a second run finds them, where the store keeps sums (%" PRId64 " written)",
 	    upload_meta(&a, "written"));
 	attempt_release(&a);
+
+	upload_remove(root, "raw/Cloud_uao_20250429.txt");
+	unzip(&a, "night-copied", root, ledger, flat_options());
+	ok(upload_succeeded(&a) && a.rec.outcome == OUTCOME_OK,
+	    "a cloud file that was copied before is not missed");
+	attempt_release(&a);
+	upload_remove(root, "cloudsensor/uao/2025/Cloud_uao_20250429.txt");
+	unzip(&a, "night-cloudless", root, ledger, flat_options());
+	ok(upload_succeeded(&a) && a.rec.outcome == OUTCOME_WARNINGS && upload_meta(&a, "cloud_files") == 1,
+	    "one that never came is, with a warning");
+	attempt_release(&a);
 	strbuf_release(&gz);
 	free(root);
 	free(ledger);
