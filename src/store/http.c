@@ -45,6 +45,7 @@ struct http_request {
 	enum http_body mode;
 	int64_t got;
 	char error[CURL_ERROR_SIZE];
+	void (*on_end)(int code, const struct err *err, void *arg); /* of another protocol */
 	char *host; /* for error texts: no path, no query */
 };
 
@@ -256,6 +257,8 @@ static const struct {
     {CURLE_SSL_CIPHER, ERR_PERMANENT, "tls"},
     {CURLE_SSL_CONNECT_ERROR, ERR_PERMANENT, "tls"},
     {CURLE_SSL_ISSUER_ERROR, ERR_PERMANENT, "tls"},
+    {CURLE_USE_SSL_FAILED, ERR_PERMANENT, "tls"},
+    {CURLE_LOGIN_DENIED, ERR_PERMANENT, "login"},
     {CURLE_URL_MALFORMAT, ERR_CONFIG, "bad_url"},
 };
 
@@ -303,9 +306,26 @@ static int check_length(const struct http_request *r, struct err *err)
 	return 0;
 }
 
+static void finish_easy(struct http_request *r, CURLcode rc)
+{
+	struct err err = ERR_INIT;
+	long code = 0;
+
+	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &code);
+	if (rc != CURLE_OK)
+		curl_failed(r, rc, &err);
+	r->dead = true;
+	r->on_end((int)code, err.class ? &err : NULL, r->o.arg);
+}
+
 static void finish(struct http_request *r, CURLcode rc)
 {
 	struct err err = ERR_INIT;
+
+	if (r->on_end != NULL) {
+		finish_easy(r, rc);
+		return;
+	}
 
 	if (rc == CURLE_WRITE_ERROR && r->resp.body_cut)
 		rc = CURLE_OK; /* we stopped it ourselves: enough was read */
@@ -493,7 +513,9 @@ static void set_method(struct http_request *r)
 	if (strcmp(m, "PUT") == 0) {
 		curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
 		curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->o.body_size);
-	} else if (strcmp(m, "POST") == 0) {
+	} else if (strcmp(m, "POST") == 0 || strcmp(m, "PATCH") == 0) {
+		if (m[1] == 'A')
+			curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, m);
 		curl_easy_setopt(e, CURLOPT_POST, 1L);
 		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->o.body_size);
 	} else if (strcmp(m, "GET") != 0) {
@@ -548,6 +570,16 @@ static void set_callbacks(struct http_request *r)
 	curl_easy_setopt(e, CURLOPT_SEEKDATA, r);
 }
 
+static void enqueue(struct http *h, struct http_request *r)
+{
+	r->next = h->first;
+	if (r->next != NULL)
+		r->next->link = &r->next;
+	r->link = &h->first;
+	h->first = r;
+	kick(h);
+}
+
 struct http_request *http_start(struct http *h, const struct http_options *o)
 {
 	struct http_request *r = xcalloc(1, sizeof(*r));
@@ -568,15 +600,30 @@ struct http_request *http_start(struct http *h, const struct http_options *o)
 	set_limits(r);
 	set_trust(r);
 	set_callbacks(r);
+	if (o->fresh)
+		curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, 1L);
 	/* Copied by libcurl where it needs them; nothing below may use the caller's texts any more. */
 	r->o.url = r->o.ca_file = NULL;
 	r->o.headers = NULL;
-	r->next = h->first;
-	if (r->next != NULL)
-		r->next->link = &r->next;
-	r->link = &h->first;
-	h->first = r;
-	kick(h);
+	enqueue(h, r);
+	return r;
+}
+
+struct http_request *http_start_easy(struct http *h, void *easy, struct curl_slist *list, const char *host,
+    void (*on_end)(int code, const struct err *err, void *arg), void *arg)
+{
+	struct http_request *r = xcalloc(1, sizeof(*r));
+
+	r->http = h;
+	r->easy = easy;
+	r->headers = list;
+	r->host = xstrdup(host);
+	r->on_end = on_end;
+	r->o.arg = arg;
+	strbuf_init(&r->resp.body, 0);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, r);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->error);
+	enqueue(h, r);
 	return r;
 }
 

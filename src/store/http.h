@@ -1,5 +1,5 @@
 /*
- * http.h: HTTP requests on the loop.  Private to the s3 store and its credentials.
+ * http.h: HTTP requests on the loop, for the s3 store, its credentials, and notifications.
  *
  * One libcurl multi handle per event loop, shared by all its stores, so connections are reused.  Nothing is followed
  * automatically, paths go out as they are, bodies are not decoded.  A success has a known length and exactly that many
@@ -19,6 +19,7 @@
 struct event_base;
 struct http;
 struct http_request;
+struct curl_slist;
 
 /* The loop's client, made on first use; as many http_unref as http_ref. */
 struct http *http_ref(struct event_base *base, struct err *err);
@@ -39,7 +40,7 @@ struct http_options {
 	const char *method; /* static text */
 	const char *url;
 	const struct strvec *headers; /* "Name: value" */
-	/* What is sent: body bytes or a part of a file, both lent until the end; PUT and POST send a length of 0 too. */
+	/* What is sent: body bytes or a part of a file, both lent until the end; PUT, POST and PATCH send a length of 0 too. */
 	const void *body;
 	int body_fd; /* used when body is NULL and body_size > 0 */
 	int64_t body_offset, body_size;
@@ -49,6 +50,8 @@ struct http_options {
 	tm_ms stall; /* longest time below 1024 bytes/s; 0: 15 s */
 	const char *ca_file; /* NULL: the system's */
 	bool no_proxy;
+	/* On a new connection: what a reused one leaves unanswered libcurl sends a second time by itself. */
+	bool fresh;
 	size_t max_body; /* of a collected answer */
 
 	/* Status and headers are known; whether the body is streamed or collected.  NULL: collected. */
@@ -62,6 +65,13 @@ struct http_options {
 
 /* Never calls back from inside. */
 struct http_request *http_start(struct http *, const struct http_options *);
+/*
+ * Another of libcurl's protocols on the same loop.  The handle is set up by the caller but for its error buffer and
+ * private pointer; it and the list are ours from now on.  on_end: once, from the loop, with the last reply code of the
+ * server (0: none); err NULL when all went well.
+ */
+struct http_request *http_start_easy(struct http *, void *easy, struct curl_slist *list, const char *host,
+    void (*on_end)(int code, const struct err *err, void *arg), void *arg);
 void http_pause(struct http_request *, bool paused);
 /* No further callback; also from inside one. */
 void http_cancel(struct http_request *);
