@@ -3,6 +3,7 @@
 
 #include "conf/conf_opts.h"
 #include "database/database.h"
+#include "notify/sink.h"
 #include "sensor/sensor.h"
 #include "step/asset.h"
 #include "store/store.h"
@@ -99,6 +100,8 @@ int main(void)
 		put_type("Database", db_types[i]->name, db_types[i]->summary, db_types[i]->opts);
 	for (size_t i = 0; sensor_types[i] != NULL; i++)
 		put_type("Sensor", sensor_types[i]->name, sensor_types[i]->summary, sensor_types[i]->opts);
+	for (size_t i = 0; sink_types[i] != NULL; i++)
+		put_type("Notification", sink_types[i]->name, sink_types[i]->summary, sink_types[i]->opts);
 	for (size_t i = 0; asset_types[i] != NULL; i++) {
 		const struct asset_type *a = asset_types[i];
 

@@ -8,6 +8,7 @@
 #include "conf/conf_opts.h"
 #include "conf/opt_text.h"
 #include "database/database.h"
+#include "notify/sink.h"
 #include "sensor/sensor.h"
 #include "step/asset.h"
 #include "store/store.h"
@@ -84,6 +85,19 @@ static void free_assets(struct conf *c)
 	free(c->assets);
 }
 
+static void free_notifications(struct conf *c)
+{
+	for (size_t i = 0; i < c->nnotifications; i++) {
+		struct conf_notification *n = &c->notifications[i];
+
+		if (n->type != NULL)
+			free_bound(n->type->opts, n->opts);
+		opt_release(conf_notification_opts, n);
+		free(n->name);
+	}
+	free(c->notifications);
+}
+
 static void free_rest(struct conf *c)
 {
 	for (size_t i = 0; i < c->njobs; i++) {
@@ -116,6 +130,7 @@ void conf_unref(struct conf *c)
 	free_stores(c);
 	free_sensors(c);
 	free_assets(c);
+	free_notifications(c);
 	free_rest(c);
 	strvec_release(&c->files);
 	free(c->file);
@@ -134,7 +149,8 @@ static int by_name(const void *key, const void *entry)
 
 static_assert(offsetof(struct conf_store, name) == 0 && offsetof(struct conf_database, name) == 0 &&
                   offsetof(struct conf_sensor, name) == 0 && offsetof(struct conf_job, name) == 0 &&
-                  offsetof(struct conf_pool, name) == 0 && offsetof(struct conf_asset, name) == 0,
+                  offsetof(struct conf_pool, name) == 0 && offsetof(struct conf_notification, name) == 0 &&
+                  offsetof(struct conf_asset, name) == 0,
     "the name comes first");
 
 static void *find(const char *name, const void *v, size_t n, size_t size)
@@ -172,6 +188,11 @@ struct conf_database *conf_database_find(const struct conf *c, const char *name)
 struct conf_pool *conf_pool_find(const struct conf *c, const char *name)
 {
 	return find(name, c->pools, c->npools, sizeof(*c->pools));
+}
+
+struct conf_notification *conf_notification_find(const struct conf *c, const char *name)
+{
+	return find(name, c->notifications, c->nnotifications, sizeof(*c->notifications));
 }
 
 const char *conf_section_file(const struct conf *c, const char *name)

@@ -16,6 +16,7 @@ struct store_type;
 struct db_type;
 struct sensor_type;
 struct asset_type;
+struct sink_type;
 
 struct conf_store {
 	char *name;
@@ -74,6 +75,21 @@ struct conf_job {
 	char *description;
 };
 
+/* Whom to tell what: events of the engine on their way to a sink (notify/sink.h). */
+struct conf_notification {
+	char *name;
+	const struct sink_type *type;
+	void *opts;
+	/* The engine's own options. */
+	struct strvec on; /* kinds of events, event_kind_name */
+	struct strvec jobs; /* of these only; empty: all */
+	char *group; /* template: what belongs together for repeats and recovery */
+	tm_ms dedup; /* the same trouble is told again after this time at the earliest */
+	tm_ms expire; /* what could not be delivered for so long is given up, visibly */
+	tm_ms retry_delay, retry_max_delay;
+	char *description;
+};
+
 struct conf_pool {
 	char *name;
 	int64_t slots;
@@ -119,6 +135,8 @@ struct conf {
 	size_t njobs;
 	struct conf_pool *pools;
 	size_t npools;
+	struct conf_notification *notifications;
+	size_t nnotifications;
 	struct conf_section *sections; /* top-level sections that asset types read themselves */
 	size_t nsections;
 	struct strvec files; /* every file read, absolute */
@@ -143,6 +161,7 @@ struct conf_sensor *conf_sensor_find(const struct conf *, const char *name);
 struct conf_store *conf_store_find(const struct conf *, const char *name);
 struct conf_database *conf_database_find(const struct conf *, const char *name);
 struct conf_pool *conf_pool_find(const struct conf *, const char *name);
+struct conf_notification *conf_notification_find(const struct conf *, const char *name);
 /* The file that holds a section of an asset type ("sites"), lent; NULL: none does. */
 const char *conf_section_file(const struct conf *, const char *name);
 /*

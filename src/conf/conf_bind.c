@@ -9,6 +9,7 @@
 #include "conf/conf_opts.h"
 #include "conf/opt_bind.h"
 #include "database/database.h"
+#include "notify/sink.h"
 #include "sensor/sensor.h"
 #include "step/asset.h"
 #include "store/store.h"
@@ -46,6 +47,7 @@ VIEW_OF(store, store_types)
 VIEW_OF(database, db_types)
 VIEW_OF(sensor, sensor_types)
 VIEW_OF(asset, asset_types)
+VIEW_OF(notification, sink_types)
 
 static void unknown_type(
     const struct node *v, type_name_fn *names, const char *what, const char *where, struct diags *diags)
@@ -207,6 +209,24 @@ static void bind_jobs(struct loader *l)
 	c->njobs = d->n;
 }
 
+static void bind_notifications(struct loader *l)
+{
+	const struct conf_decls *d = &l->decls[CONF_NOTIFICATION];
+	struct conf *c = l->conf;
+
+	c->notifications = xcalloc(d->n + 1, sizeof(*c->notifications));
+	for (size_t i = 0; i < d->n; i++) {
+		struct type_view t =
+		    resolve_type(l, CONF_NOTIFICATION, &d->v[i], notification_view, notification_type_name);
+		struct conf_notification *n = &c->notifications[i];
+
+		n->name = xstrdup(d->v[i].key->text);
+		n->type = t.type;
+		n->opts = bind_typed(l, CONF_NOTIFICATION, &d->v[i], &t, conf_notification_opts, n);
+	}
+	c->nnotifications = d->n;
+}
+
 static void bind_singles(struct loader *l)
 {
 	const struct conf_decl *web = &l->single[CONF_WEB], *limits = &l->single[CONF_LIMITS];
@@ -233,4 +253,5 @@ void conf_bind_objects(struct loader *l)
 	bind_sensors(l);
 	bind_assets(l);
 	bind_jobs(l);
+	bind_notifications(l);
 }

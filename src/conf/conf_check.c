@@ -272,6 +272,24 @@ static void check_jobs(struct loader *l)
 			    c->jobs[i].partition, c->jobs[i].asset, c->jobs[i].nasset, c->jobs[i].name);
 }
 
+static void check_notifications(struct loader *l)
+{
+	struct conf *c = l->conf;
+
+	for (size_t i = 0; i < c->nnotifications; i++) {
+		const struct conf_decl *d = &l->decls[CONF_NOTIFICATION].v[i];
+		const struct conf_notification *n = &c->notifications[i];
+
+		for (size_t k = 0; k < n->jobs.n; k++)
+			if (conf_job_find(c, n->jobs.v[k]) == NULL)
+				no_such(l, CONF_NOTIFICATION, d, "jobs", "job", n->jobs.v[k],
+				    &(struct name_list){c->jobs, c->njobs, sizeof(*c->jobs)});
+		if (n->retry_max_delay < n->retry_delay)
+			diag_add(l->diags, DIAG_ERROR, &d->key->mark, "value",
+			    "notification '%s': retry_max_delay is shorter than retry_delay", n->name);
+	}
+}
+
 /* ---- the page's address ---- */
 
 static bool is_address(const char *host, bool *loopback)
@@ -337,4 +355,5 @@ void conf_check_all(struct loader *l)
 	check_sensors(l);
 	check_assets(l);
 	check_jobs(l);
+	check_notifications(l);
 }

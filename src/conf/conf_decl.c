@@ -19,6 +19,7 @@ const char *const conf_kind_name[CONF_NKINDS] = {
     [CONF_SENSOR] = "sensor",
     [CONF_ASSET] = "asset",
     [CONF_JOB] = "job",
+    [CONF_NOTIFICATION] = "notification",
 };
 
 static const char *const kind_key[CONF_NKINDS] = {
@@ -28,6 +29,7 @@ static const char *const kind_key[CONF_NKINDS] = {
     [CONF_SENSOR] = "sensors",
     [CONF_ASSET] = "assets",
     [CONF_JOB] = "jobs",
+    [CONF_NOTIFICATION] = "notifications",
 };
 
 static const char *const single_key[CONF_NSINGLES] = {
@@ -196,7 +198,7 @@ static void unknown_key(struct loader *l, const struct node *key)
 		diag_add(l->diags, DIAG_ERROR, &key->mark, "unknown",
 		    "unknown section '%.100s'; known are state_dir, web, limits, pools, stores, databases, "
 		    "include, sensors, "
-		    "assets, jobs, and what asset types read themselves",
+		    "assets, jobs, notifications, and what asset types read themselves",
 		    key->text);
 }
 

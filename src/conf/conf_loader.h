@@ -29,9 +29,18 @@ struct conf_decl {
 	const struct node *key, *body;
 };
 
-enum conf_kind { CONF_POOL, CONF_STORE, CONF_DATABASE, CONF_SENSOR, CONF_ASSET, CONF_JOB, CONF_NKINDS };
+enum conf_kind {
+	CONF_POOL,
+	CONF_STORE,
+	CONF_DATABASE,
+	CONF_SENSOR,
+	CONF_ASSET,
+	CONF_JOB,
+	CONF_NOTIFICATION,
+	CONF_NKINDS
+};
 
-/* "pool" ... "job" */
+/* "pool" ... "notification" */
 extern const char *const conf_kind_name[CONF_NKINDS];
 
 struct conf_decls {

@@ -5,6 +5,7 @@
 #define SENSOR(f) .off = offsetof(struct conf_sensor, f)
 #define ASSET(f)  .off = offsetof(struct conf_asset, f)
 #define JOB(f)    .off = offsetof(struct conf_job, f)
+#define NOTE(f)   .off = offsetof(struct conf_notification, f)
 #define LIMIT(f)  .off = offsetof(struct conf_limits, f)
 
 const struct opt conf_sensor_opts[] = {
@@ -151,6 +152,65 @@ const struct opt conf_job_opts[] = {
     OPT_END,
 };
 
+const struct opt conf_notification_opts[] = {
+    {.name = "on",
+        .type = OPT_STRLIST,
+        NOTE(on),
+        .def = "failed warnings recovered stale",
+        .choices = "failed warnings recovered stale succeeded",
+        .flags = OPT_RELOAD,
+        .help = "what is told"},
+    {.name = "jobs",
+        .type = OPT_STRLIST,
+        NOTE(jobs),
+        .flags = OPT_RELOAD,
+        .help = "only runs of these jobs, and keys of sensors that ask for them; all when not given"},
+    {.name = "group",
+        .type = OPT_TEMPLATE,
+        NOTE(group),
+        .def = "{partition}",
+        .flags = OPT_RELOAD,
+        .help = "what belongs together for repeats and recovery, filled from tags and config of the run; a "
+                "name it lacks is empty"},
+    {.name = "dedup",
+        .type = OPT_DURATION,
+        NOTE(dedup),
+        .def = "0s",
+        .max = "31d",
+        .flags = OPT_RELOAD,
+        .help = "the same trouble of a group and job is not told again for this long, then with a count"},
+    {.name = "expire",
+        .type = OPT_DURATION,
+        NOTE(expire),
+        .def = "3d",
+        .min = "1s",
+        .max = "90d",
+        .flags = OPT_RELOAD,
+        .help = "what could not be delivered for this long is given up and shown as failed"},
+    {.name = "retry_delay",
+        .type = OPT_DURATION,
+        NOTE(retry_delay),
+        .def = "10s",
+        .min = "10ms",
+        .max = "1d",
+        .flags = OPT_RELOAD,
+        .help = "wait before the second try, doubled each time"},
+    {.name = "retry_max_delay",
+        .type = OPT_DURATION,
+        NOTE(retry_max_delay),
+        .def = "30m",
+        .min = "10ms",
+        .max = "1d",
+        .flags = OPT_RELOAD,
+        .help = "the longest wait between two tries"},
+    {.name = "description",
+        .type = OPT_STRING,
+        NOTE(description),
+        .flags = OPT_RELOAD,
+        .help = "a line for people"},
+    OPT_END,
+};
+
 const struct opt conf_limit_opts[] = {
     {.name = "max_runs",
         .type = OPT_INT,
@@ -278,5 +338,6 @@ const struct conf_table conf_tables[] = {
     {"sensor", conf_sensor_opts, sizeof(struct conf_sensor)},
     {"asset", conf_asset_opts, sizeof(struct conf_asset)},
     {"job", conf_job_opts, sizeof(struct conf_job)},
+    {"notification", conf_notification_opts, sizeof(struct conf_notification)},
     {0},
 };

@@ -7,6 +7,7 @@
 extern const struct opt conf_sensor_opts[]; /* struct conf_sensor */
 extern const struct opt conf_asset_opts[]; /* struct conf_asset */
 extern const struct opt conf_job_opts[]; /* struct conf_job */
+extern const struct opt conf_notification_opts[]; /* struct conf_notification */
 extern const struct opt conf_limit_opts[]; /* struct conf_limits */
 extern const struct opt conf_web_opts[]; /* struct conf_web */
 extern const struct opt conf_pool_opts[]; /* struct conf_pool: slots, written as `name: slots` */

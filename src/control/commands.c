@@ -212,6 +212,12 @@ static enum verdict cmd_holds(struct command *c, struct err *err)
 	return give(c, query_holds(&c->caller->query, err));
 }
 
+static enum verdict cmd_outbox(struct command *c, struct err *err)
+{
+	return give(
+	    c, query_outbox(&c->caller->query, arg_text(c, "state"), json_int(c->args, "limit", 0), err));
+}
+
 static enum verdict cmd_why(struct command *c, struct err *err)
 {
 	const char *what = need_text(c, "what", err);
@@ -427,6 +433,7 @@ static const struct row rows[] = {
     {"holds", false, cmd_holds},
     {"launch", true, cmd_launch},
     {"materialize", true, cmd_materialize},
+    {"outbox", false, cmd_outbox},
     {"release", true, cmd_release},
     {"reload", true, cmd_reload},
     {"runs.cancel", true, cmd_runs_cancel},

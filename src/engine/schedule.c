@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include "engine/announce.h"
 #include "engine/attempt.h"
 #include "engine/engine_priv.h"
 #include "engine/partition.h"
@@ -196,6 +197,7 @@ static void remove_ended(struct engine *e)
 		next = TAILQ_NEXT(run, link);
 		if (!run_state_is_end(run->state))
 			continue;
+		announce_run(e->state, e->conf, run, e->now);
 		engine_note(e, "run", run->id, NULL,
 		    json_pack("{s:s, s:s?}", "state", run_state_name(run->state), "outcome",
 		        result_name(run->outcome)));

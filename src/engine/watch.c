@@ -2,6 +2,7 @@
 
 #include "engine/watch.h"
 
+#include "engine/announce.h"
 #include "engine/engine_priv.h"
 #include "engine/keyindex.h"
 #include "engine/request.h"
@@ -344,8 +345,10 @@ static void apply_good(struct watch *w, struct tick *t, struct tally *tally)
 {
 	struct engine *e = w->engine;
 
-	for (size_t i = 0; i < t->nreports && !t->dry_run; i++)
+	for (size_t i = 0; i < t->nreports && !t->dry_run; i++) {
 		keyindex_write(w->keys, e->state, &t->reports[i], e->now);
+		announce_key(e->state, e->conf, w->conf, &t->reports[i], e->now);
+	}
 	if (t->whole && !t->dry_run)
 		keyindex_sweep(w->keys, e->state, e->now);
 	for (size_t i = 0; i < t->nrequests; i++)

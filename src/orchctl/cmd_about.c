@@ -7,6 +7,7 @@
 #include "base/suggest.h"
 #include "conf/conf_opts.h"
 #include "database/database.h"
+#include "notify/sink.h"
 #include "sensor/sensor.h"
 #include "step/asset.h"
 #include "store/store.h"
@@ -127,6 +128,7 @@ static bool type_at(size_t i, struct type_row *row)
 	KIND(asset_types, "asset", asset_types[k]->run_opts, conf_asset_opts)
 	KIND(store_types, "store", NULL, NULL)
 	KIND(db_types, "database", NULL, NULL)
+	KIND(sink_types, "notification", NULL, conf_notification_opts)
 #undef KIND
 	return false;
 }
@@ -269,7 +271,7 @@ const struct cmd cmd_types = {
     .operands = "[NAME]",
     .max_operands = 1,
     .flags = CMD_NO_CONF,
-    .help = "the types of sensors, assets, stores and databases, and the options of one",
+    .help = "the types of sensors, assets, stores, databases and notifications, and the options of one",
     .run = types,
 };
 

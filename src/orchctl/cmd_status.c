@@ -81,6 +81,23 @@ static void put_sensors(const json_t *sensors)
 	strbuf_release(&sb);
 }
 
+static void put_outbox(const json_t *outbox)
+{
+	struct strbuf sb = STRBUF_INIT(500);
+	int64_t pending = json_int(outbox, "pending", 0), failed = json_int(outbox, "failed", 0);
+
+	if (pending > 0) {
+		strbuf_addf(&sb, "%" PRId64 " to be delivered, the oldest ", pending);
+		text_ago(&sb, json_object_get(outbox, "oldest_at"));
+	}
+	if (failed > 0)
+		strbuf_addf(&sb, "%s%" PRId64 " given up ('orchctl outbox --state failed')", sb.len ? ", " : "",
+		    failed);
+	if (sb.len > 0)
+		ctl_put_field("notices", sb.buf);
+	strbuf_release(&sb);
+}
+
 static void show_status(struct ctl *ctl, const json_t *s)
 {
 	const json_t *holds = json_object_get(s, "holds");
@@ -89,6 +106,7 @@ static void show_status(struct ctl *ctl, const json_t *s)
 	put_daemon(s);
 	put_runs(s);
 	put_sensors(json_object_get(s, "sensors"));
+	put_outbox(json_object_get(s, "outbox"));
 	if (json_array_size(holds) > 0) {
 		strbuf_addf(&sb, "%zu ('orchctl hold' lists them)", json_array_size(holds));
 		ctl_put_field("holds", sb.buf);

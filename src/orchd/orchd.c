@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "control/server.h"
 #include "engine/engine.h"
+#include "notify/sender.h"
 #include "orchd/notify.h"
 #include "orchd/trim.h"
 #include "state/state.h"
@@ -32,6 +33,7 @@ struct daemon {
 	struct event_base *base;
 	struct state *state, *reader;
 	struct engine *engine;
+	struct sender *sender;
 	struct server *server;
 	struct web *web; /* NULL: no page */
 	char page[320]; /* its address */
@@ -40,6 +42,9 @@ struct daemon {
 	bool once, stopping;
 	int64_t commit_failures; /* when the watchdog was fed last */
 };
+
+/* --once: how long notifications may still be delivered; what is not waits for the next start. */
+#define ONCE_NOTIFY_MS 10000
 
 static const char usage[] =
     "usage: orchd [-f orch.yaml] [--check] [--once] [--log-level LEVEL] [--version]\n"
@@ -166,6 +171,7 @@ struct once {
 	struct daemon *daemon;
 	size_t ticks_open;
 	bool failed;
+	tm_ms work_done; /* monotonic; 0: not yet */
 	struct engine_listener listener;
 	struct event *look;
 };
@@ -176,7 +182,10 @@ static void look_if_done(evutil_socket_t fd, short what, void *arg)
 	const struct engine_stats *st = engine_stats(o->daemon->engine);
 	struct timeval tv = {.tv_usec = 50000};
 
-	if (o->ticks_open == 0 && st->runs_queued == 0 && st->runs_running == 0)
+	if (o->ticks_open == 0 && st->runs_queued == 0 && st->runs_running == 0 && o->work_done == 0)
+		o->work_done = clock_mono();
+	if (o->work_done != 0 &&
+	    (!sender_is_busy(o->daemon->sender) || clock_mono() >= o->work_done + ONCE_NOTIFY_MS))
 		event_base_loopbreak(o->daemon->base);
 	else
 		event_add(o->look, &tv);
@@ -260,6 +269,7 @@ static int start(struct daemon *d, struct err *err)
 	d->base = make_base();
 	if ((d->engine = engine_new(d->base, d->state, d->conf, &opts, err)) == NULL)
 		return -1;
+	d->sender = sender_new(d->base, d->engine);
 	caller.engine = d->engine;
 	caller.query = (struct query){.state = d->reader, .engine = d->engine, .page = d->page};
 	if ((d->server = server_new(d->base, d->conf->state_dir, &caller, err)) == NULL)
@@ -276,6 +286,7 @@ static void stop(struct daemon *d)
 {
 	web_free(d->web);
 	server_free(d->server);
+	sender_free(d->sender);
 	engine_free(d->engine);
 	state_close(d->reader);
 	state_close(d->state);

@@ -133,6 +133,7 @@ json_t *query_status(const struct query *q, struct err *err)
 	        "t", clock_now() - DAY_MS)));
 	json_object_set(obj, "sensors", json_object_get(sensors, "sensors"));
 	json_object_set(obj, "holds", json_object_get(holds, "holds"));
+	json_object_set_new(obj, "outbox", query_outbox_summary(q));
 	json_object_set_new(obj, "state_bytes", json_integer(state_bytes(q)));
 	json_object_set_new(obj, "page", json_text_new(q->page != NULL && q->page[0] != '\0' ? q->page : NULL));
 	if (q->engine != NULL)

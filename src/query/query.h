@@ -44,7 +44,8 @@ struct run_filter {
 
 /*
  * {"as_of", "version", "instance", "epoch", "config_file", "daemon", "runs": {"queued", "running"}, "failed_last_day",
- *  "sensors": [sensor..], "holds": [..], "state_bytes", "page"} and from a daemon {"pid", "started_at", "draining",
+ *  "sensors": [sensor..], "holds": [..], "outbox": {"pending", "failed", "retrying", "oldest_at"},
+ *  "state_bytes", "page"} and from a daemon {"pid", "started_at", "draining",
  *  "steps_running", "turns", "commits", "commit_failures", "commit_max_ms"}
  */
 json_t *query_status(const struct query *, struct err *err);
@@ -80,6 +81,12 @@ json_t *query_ticks(const struct query *, const char *sensor, int64_t limit, str
 json_t *query_keys(const struct query *, const char *sensor, const char *verdict, const char *after,
     int64_t limit, struct err *err);
 
+/*
+ * {"notifications": [{"name", "type", "on": [..], "description", "pending", "sent", "failed", "oldest_at"}],
+ *  "rows": [{"id", "event", "notification", "kind", "subject", "group", "labels", "state", "attempts", "created_at",
+ *            "next_at", "ended_at", "error"}]} newest first; state NULL: any
+ */
+json_t *query_outbox(const struct query *, const char *state, int64_t limit, struct err *err);
 /* {"holds": [{"partition", "reason", "who", "at"}]} */
 json_t *query_holds(const struct query *, struct err *err);
 /*

@@ -108,6 +108,29 @@ static const char *const script[] = {
           " run_id INTEGER NOT NULL, at INTEGER NOT NULL,"
           " PRIMARY KEY(sensor, run_key, generation)) STRICT, WITHOUT ROWID;"
 
+          /* What is to be told, one row per notification and event, written with what it tells of. */
+          "CREATE TABLE outbox("
+          " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+          " sink TEXT NOT NULL," /* the notification's name */
+          " event TEXT NOT NULL," /* names the occasion, so that it is told once */
+          " kind TEXT NOT NULL,"
+          " subject TEXT NOT NULL, data TEXT NOT NULL," /* of the CloudEvent */
+          " state TEXT NOT NULL DEFAULT 'pending'," /* pending, sent, failed */
+          " attempts INTEGER NOT NULL DEFAULT 0,"
+          " created_at INTEGER NOT NULL, next_at INTEGER NOT NULL, ended_at INTEGER,"
+          " err_class TEXT, err_code TEXT, err_text TEXT,"
+          " UNIQUE(sink, event)) STRICT;"
+          "CREATE INDEX outbox_pending ON outbox(sink, id) WHERE state = 'pending';"
+          "CREATE INDEX outbox_ended ON outbox(ended_at) WHERE state <> 'pending';"
+
+          /* Trouble that was told and has not gone away since. */
+          "CREATE TABLE trouble("
+          " sink TEXT NOT NULL, team TEXT NOT NULL, job TEXT NOT NULL, label TEXT NOT NULL,"
+          " since INTEGER NOT NULL,"
+          " told_at INTEGER NOT NULL," /* the last time */
+          " untold INTEGER NOT NULL DEFAULT 0," /* repeats since then that dedup held back */
+          " PRIMARY KEY(sink, team, job, label)) STRICT, WITHOUT ROWID;"
+
           "CREATE TABLE hold("
           " partition TEXT PRIMARY KEY, reason TEXT NOT NULL, who TEXT NOT NULL, at INTEGER NOT NULL)"
           " STRICT, WITHOUT ROWID;",

@@ -9,6 +9,7 @@
 #include "conf/conf_opts.h"
 #include "conf/node.h"
 #include "conf/opt_text.h"
+#include "notify/sink.h"
 #include "step/asset.h"
 #include "store/store.h"
 #include "tests/fuzz/fuzz.h"
@@ -78,6 +79,8 @@ static void bind_all(const struct node *n, int depth)
 	}
 	for (size_t i = 0; store_types[i] != NULL; i++)
 		bind(store_types[i]->opts, store_types[i]->conf_size, n);
+	for (size_t i = 0; sink_types[i] != NULL; i++)
+		bind(sink_types[i]->opts, sink_types[i]->conf_size, n);
 	for (size_t i = 0; depth > 0 && n->kind == NODE_MAP && i < n->n && i < 8; i++)
 		if (n->item[i]->kind == NODE_MAP)
 			bind_all(n->item[i], depth - 1);

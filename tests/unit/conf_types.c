@@ -3,6 +3,7 @@
 #include "tests/unit/conf_types.h"
 
 #include "database/database.h"
+#include "notify/sink.h"
 #include "sensor/sensor.h"
 #include "step/asset.h"
 #include "store/store.h"
@@ -42,6 +43,10 @@ const struct store_type *const store_types[] = {&store_dir, NULL};
 static const struct db_type db_sqlite = {
     .name = "sqlite", .summary = "a file", .opts = place_opts, .conf_size = sizeof(struct place_conf)};
 const struct db_type *const db_types[] = {&db_sqlite, NULL};
+
+static const struct sink_type sink_post = {
+    .name = "post", .summary = "a letter", .opts = place_opts, .conf_size = sizeof(struct place_conf)};
+const struct sink_type *const sink_types[] = {&sink_post, NULL};
 
 struct watch_conf {
 	char *store, *part;

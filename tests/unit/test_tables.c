@@ -6,6 +6,7 @@
 #include "conf/conf_opts.h"
 #include "conf/node.h"
 #include "database/database.h"
+#include "notify/sink.h"
 #include "sensor/sensor.h"
 #include "step/asset.h"
 #include "store/store.h"
@@ -157,6 +158,14 @@ static void test_tables(void)
 		name_is_fine(db_types[i]->name, db_types[i]->summary);
 		walk("database type", db_types[i]->name, db_types[i]->opts, db_types[i]->conf_size);
 	}
+	for (size_t i = 0; sink_types[i] != NULL; i++) {
+		const struct sink_type *t = sink_types[i];
+
+		name_is_fine(t->name, t->summary);
+		walk("notification type", t->name, t->opts, t->conf_size);
+		walk_both(t->name, conf_notification_opts, t->opts);
+		ok(t->send != NULL && t->cancel != NULL, "%s has its calls", t->name);
+	}
 	for (size_t i = 0; sensor_types[i] != NULL; i++) {
 		const struct sensor_type *t = sensor_types[i];
 
@@ -192,6 +201,7 @@ static void test_registries(void)
 {
 	DISTINCT(store_types, "store");
 	DISTINCT(db_types, "database");
+	DISTINCT(sink_types, "notification");
 	DISTINCT(sensor_types, "sensor");
 	DISTINCT(asset_types, "asset");
 }

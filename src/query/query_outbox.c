@@ -1,0 +1,92 @@
+/* query_outbox.c: what is to be told to whom, and what became of it. */
+#include "config.h"
+
+#include "query/query_priv.h"
+
+#include "notify/sink.h"
+
+#include <inttypes.h>
+
+json_t *query_outbox_summary(const struct query *q)
+{
+	struct sql *sql = q->state->sql;
+	json_t *obj = json_object();
+
+	json_object_set_new(obj, "pending",
+	    json_integer(sql_get_int(sql, 0, "SELECT count(*) FROM outbox WHERE state = 'pending'", "")));
+	json_object_set_new(obj, "retrying",
+	    json_integer(sql_get_int(
+	        sql, 0, "SELECT count(*) FROM outbox WHERE state = 'pending' AND attempts > 0", "")));
+	json_object_set_new(obj, "failed",
+	    json_integer(sql_get_int(sql, 0, "SELECT count(*) FROM outbox WHERE state = 'failed'", "")));
+	json_object_set_new(obj, "oldest_at",
+	    query_time(sql_get_int(sql, 0, "SELECT min(created_at) FROM outbox WHERE state = 'pending'", "")));
+	return obj;
+}
+
+static json_t *one_notification(const struct query *q, const struct conf_notification *n)
+{
+	struct sql *sql = q->state->sql;
+	json_t *obj = json_object(), *on = json_array();
+	struct sql_row *row = sql_query(sql,
+	    "SELECT sum(state = 'pending'), sum(state = 'sent'), sum(state = 'failed'),"
+	    " min(CASE WHEN state = 'pending' THEN created_at END) FROM outbox WHERE sink = ?1",
+	    "s", n->name);
+
+	for (size_t i = 0; i < n->on.n; i++)
+		json_array_append_new(on, json_string(n->on.v[i]));
+	json_object_set_new(obj, "name", json_text_new(n->name));
+	json_object_set_new(obj, "type", json_string(n->type->name));
+	json_object_set_new(obj, "on", on);
+	json_object_set_new(obj, "description", json_text_new(n->description));
+	if (sql_next(row)) {
+		json_object_set_new(obj, "pending", json_integer(sql_int(row, 0)));
+		json_object_set_new(obj, "sent", json_integer(sql_int(row, 1)));
+		json_object_set_new(obj, "failed", json_integer(sql_int(row, 2)));
+		json_object_set_new(obj, "oldest_at", col_time(row, 3));
+	}
+	sql_end(row);
+	return obj;
+}
+
+static json_t *one_row(const struct query *q, const struct sql_row *row)
+{
+	json_t *obj = json_object(), *data = col_json(row, 5);
+	json_t *labels = json_object_get(data, "labels");
+
+	json_object_set_new(obj, "id", col_int(row, 0));
+	json_object_set_new(obj, "event", json_sprintf("%s-%" PRId64, q->state->instance, sql_int(row, 0)));
+	json_object_set_new(obj, "notification", col_text(row, 1));
+	json_object_set_new(obj, "kind", col_text(row, 2));
+	json_object_set_new(obj, "subject", col_text(row, 3));
+	json_object_set_new(obj, "state", col_text(row, 4));
+	json_object_set_new(obj, "group", json_text_new(json_str(data, "group", "")));
+	json_object_set(obj, "labels", labels ? labels : json_null());
+	json_object_set_new(obj, "attempts", col_int(row, 6));
+	json_object_set_new(obj, "created_at", col_time(row, 7));
+	json_object_set_new(obj, "next_at", sql_is_null(row, 9) ? col_time(row, 8) : json_null());
+	json_object_set_new(obj, "ended_at", col_time(row, 9));
+	json_object_set_new(obj, "error", col_error(row, 10));
+	json_decref(data);
+	return obj;
+}
+
+json_t *query_outbox(const struct query *q, const char *state, int64_t limit, struct err *err)
+{
+	json_t *obj = query_object(), *notifications = json_array(), *rows = json_array();
+	struct sql_row *row;
+
+	for (size_t i = 0; i < q->conf->nnotifications; i++)
+		json_array_append_new(notifications, one_notification(q, &q->conf->notifications[i]));
+	row = sql_query(q->state->sql,
+	    "SELECT id, sink, kind, subject, state, data, attempts, created_at, next_at, ended_at, err_class, "
+	    "err_code,"
+	    " err_text FROM outbox WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC LIMIT ?2",
+	    "si", state, limit > 0 ? MIN(limit, (int64_t)QUERY_LIMIT_MAX) : INT64_C(50));
+	while (sql_next(row))
+		json_array_append_new(rows, one_row(q, row));
+	sql_end(row);
+	json_object_set_new(obj, "notifications", notifications);
+	json_object_set_new(obj, "rows", rows);
+	return query_failed(q, obj, err);
+}
