@@ -104,7 +104,10 @@ static void tell_tick(const json_t *result)
 	strbuf_release(&sb);
 }
 
-/* All of them are followed, one after the other; the worst exit code counts. */
+/*
+ * All of them are followed, one after the other; the worst exit code counts.  Each gets the run as "result", so that
+ * --json stays one object.
+ */
 static int wait_all(struct ctl *ctl, const json_t *runs, const struct wait_plan *plan, struct err *err)
 {
 	json_t *run;
@@ -114,10 +117,13 @@ static int wait_all(struct ctl *ctl, const json_t *runs, const struct wait_plan 
 	json_array_foreach(runs, i, run)
 	{
 		int64_t id = json_int(run, "run", 0);
-		int rc = id > 0 ? wait_run(ctl, id, plan, err) : 0;
+		json_t *shown = NULL;
+		int rc = id > 0 ? wait_run(ctl, id, plan, &shown, err) : 0;
 
 		if (rc == -1)
 			return -1;
+		if (shown != NULL)
+			json_object_set_new(run, "result", shown);
 		worst = MAX(worst, rc);
 	}
 	return worst;
@@ -137,13 +143,13 @@ static int sensors_tick(struct ctl *ctl, struct err *err)
 	json_object_set_new(args, "dry_run", json_boolean(dry_run));
 	rc = ctl_ask(ctl, "sensors.tick", args, &result, err);
 	if (rc == 0) {
-		if (ctl->json)
-			ctl_print_json(result);
-		else
+		if (!ctl->json)
 			tell_tick(result);
 		fflush(stdout);
 		if (plan.wait && !dry_run)
 			rc = wait_all(ctl, json_object_get(result, "runs"), &plan, err);
+		if (ctl->json && rc != -1)
+			ctl_print_json(result);
 	}
 	json_decref(args);
 	json_decref(result);

@@ -194,10 +194,8 @@ static void tell_effects(struct ctl *ctl, const json_t *run)
 static void tell_end(struct watcher *w, const json_t *run)
 {
 	clear_line(w);
-	if (w->ctl->json) {
-		ctl_print_json(run);
+	if (w->ctl->json)
 		return;
-	}
 	run_text_verdict(run);
 	if (!w->ctl->quiet)
 		tell_effects(w->ctl, run);
@@ -214,16 +212,14 @@ static int ask_wait(struct watcher *w, int64_t id, tm_ms timeout, json_t **run, 
 	return rc;
 }
 
-int wait_run(struct ctl *ctl, int64_t id, const struct wait_plan *plan, struct err *err)
+int wait_run(struct ctl *ctl, int64_t id, const struct wait_plan *plan, json_t **run, struct err *err)
 {
 	struct watcher w = {.ctl = ctl, .start = clock_mono()};
-	json_t *run = NULL;
-	int rc = ask_wait(&w, id, plan->timeout, &run, err);
+	int rc = ask_wait(&w, id, plan->timeout, run, err);
 
 	if (rc == 0) {
-		tell_end(&w, run);
-		rc = strcmp(json_str(run, "state", ""), "succeeded") == 0 ? 0 : 1;
-		json_decref(run);
+		tell_end(&w, *run);
+		rc = strcmp(json_str(*run, "state", ""), "succeeded") == 0 ? 0 : 1;
 	} else {
 		clear_line(&w);
 		if (err_is(err, "wait_timeout") || err_is(err, "interrupted") || err_is(err, "lost"))
@@ -237,11 +233,19 @@ int wait_run(struct ctl *ctl, int64_t id, const struct wait_plan *plan, struct e
 int wait_or_tell(struct ctl *ctl, const json_t *result, const struct wait_plan *plan, struct err *err)
 {
 	int64_t id = json_int(result, "run", 0);
+	json_t *run = NULL;
+	int rc;
 
 	if (!plan->wait && ctl->json)
 		ctl_print_json(result);
 	else if (!ctl->json && (!ctl->quiet || !plan->wait))
 		printf("run %" PRId64 "\n", id);
 	fflush(stdout);
-	return plan->wait ? wait_run(ctl, id, plan, err) : 0;
+	if (!plan->wait)
+		return 0;
+	rc = wait_run(ctl, id, plan, &run, err);
+	if (run != NULL && ctl->json)
+		ctl_print_json(run);
+	json_decref(run);
+	return rc;
 }

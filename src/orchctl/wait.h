@@ -22,9 +22,9 @@ struct wait_plan {
 int wait_plan(struct ctl *ctl, struct wait_plan *plan, struct err *err);
 /*
  * Follow a run; the exit code (0 succeeded, 1 not), or -1: "wait_timeout", "interrupted" and whatever the daemon says.
- * With --json the run is printed as runs.show has it.
+ * With --json the run is not printed but handed over in *run, a new reference as runs.show has it.
  */
-int wait_run(struct ctl *ctl, int64_t id, const struct wait_plan *plan, struct err *err);
+int wait_run(struct ctl *ctl, int64_t id, const struct wait_plan *plan, json_t **run, struct err *err);
 /* After a run was recorded: tell its number, then wait_run or leave. */
 int wait_or_tell(struct ctl *ctl, const json_t *result, const struct wait_plan *plan, struct err *err);
 
