@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from notify_servers import GitHub, Smtp, Webhook
-from orch import Failed, wait_until
+from orch import BUILD, Failed, Upload, wait_until
 
 CANARY = "CANARY-token-0123456789abcdef"
 PASSWORD = "CANARY-password-9876543210"
@@ -159,11 +159,53 @@ def test_dedup_holds_repeats_back_and_counts_them(orch):
         for day in range(3):
             night(orch, "uao", f"2026040{day + 1}", state="failed")
         settled(orch, 1)
-        orch.stop()
+        assert orch.stop() == 0
         orch.start(env={"ORCH_CLOCK_OFFSET_MS": str(2 * 3600 * 1000)})
         night(orch, "uao", "20260409", state="failed")
         settled(orch, 2)
         assert [e["data"].get("repeats") for e in hook.events()] == [None, 2]
+
+
+SENSOR_TEXT = r"""
+stores:
+  data: {type: dir, path: ./store}
+sensors:
+  instrument_upload_sensor:
+    type: chunked_upload
+    store: data
+    prefix: raw/
+    every: 1h
+    stale_after: 1h
+    part: '^(?<stub>fpi(?<num>\d{2}))_(?<site>[a-z0-9]{2,3})_(?<date>\d{8})\.tar\.gz(?<part>\d{6})$'
+    check_file: '{stub}_{site}_{date}.txt'
+    run_key: 'sort-{date}-{stub}'
+    job: night
+    config: {site: '{site}', date: '{date}'}
+"""
+
+
+def test_stale_key_is_told_once(orch):
+    with Webhook() as hook:
+        project(orch, {"hook": f"{{type: webhook, url: '{hook.url}', group: '{{key}}', {QUICK}}}"})
+        orch.config.write_text(orch.config.read_text() + SENSOR_TEXT)
+        upload = Upload("fpi05", "uao", "20260407", b"x" * 1000, piece_size=300)
+        orch.put_upload(upload, skip=("000002",))
+        orch.start()
+        orch.tick()
+        assert orch.stop() == 0 and not hook.seen
+        orch.start(env={"ORCH_CLOCK_OFFSET_MS": str(3 * 3600 * 1000)})
+        orch.tick()
+        orch.tick()
+        settled(orch, 1)
+        (event,) = hook.events()
+        assert event["type"] == "org.orchd.key.stale.v1" and event["subject"].startswith("key/instrument_upload_sensor/")
+        assert "000002" in event["data"]["reason"] and event["data"]["group"] == event["data"]["key"]
+        # The missing piece comes: the run of that key ends the trouble.
+        orch.put_upload(upload)
+        orch.tick()
+        orch.wait_idle()
+        settled(orch, 2)
+        assert hook.events()[1]["data"]["kind"] == "recovered" and hook.events()[1]["data"]["labels"] == ["stale"]
 
 
 # ---- the outbox
@@ -240,7 +282,7 @@ def test_what_cannot_be_delivered_is_given_up_visibly(orch):
         work(orch, code=1)
         night(orch, state="failed")
         wait_until(lambda: hook.seen, "it was tried")
-        orch.stop()
+        assert orch.stop() == 0
         orch.start(env={"ORCH_CLOCK_OFFSET_MS": str(2 * 3600 * 1000)})
         (row,) = settled(orch, 1)
         assert row["state"] == "failed" and row["error"]["code"] == "expired" and "500" in row["error"]["text"]
@@ -269,7 +311,6 @@ def test_once_delivers_before_it_ends(orch):
         work(orch, code=1)
         orch.orchctl("launch", "night", "-s", "site=uao", "-s", "date=20260407", code=None)  # without a daemon
         assert len(outbox(orch, "pending")) == 1 and not hook.seen
-        from orch import BUILD
         assert orch.run(BUILD / "orchd", "-f", orch.config, "--once").returncode == 0
         assert len(hook.seen) == 1 and outbox(orch)[0]["state"] == "sent"
 
@@ -319,7 +360,7 @@ def test_github_one_open_issue_per_group_and_label(orch):
         settled(orch, 10)
         assert hub.issues[-1]["title"] == laser["title"] and clouds["state"] == "closed"
         assert hub.issues[-1]["number"] == 7 and not hub.issues[0]["comments"] and not hub.issues[1]["comments"]
-        orch.stop()
+        assert orch.stop() == 0
         no_secret_anywhere(orch)
 
 
@@ -377,7 +418,7 @@ def test_github_wrong_token_is_visible_and_harmless(orch):
         assert row["state"] == "pending" and "Bad credentials" in row["error"]["text"]
         work(orch)
         night(orch)
-        orch.stop()
+        assert orch.stop() == 0
         no_secret_anywhere(orch)
 
 
@@ -403,7 +444,7 @@ def test_email(orch):
         assert message["Message-ID"] == f"<{row['event']}@orchd.invalid>" and message["Date"].datetime
         assert message["Auto-Submitted"] == "auto-generated" and message["Bcc"] is None
         assert "ünusual" in message.get_content() and "  .\n" in message.get_content()
-        orch.stop()
+        assert orch.stop() == 0
         no_secret_anywhere(orch)
 
 
@@ -438,7 +479,7 @@ def test_email_is_encrypted_or_not_sent(orch, certificate, tls):
         (letter,) = smtp.letters
         assert letter["encrypted"] and letter["login"] == ("orch", PASSWORD)
         assert not plain.letters and rows["stranger"]["error"]["code"] == "tls"
-        orch.stop()
+        assert orch.stop() == 0
         no_secret_anywhere(orch)
 
 
