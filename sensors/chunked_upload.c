@@ -373,7 +373,8 @@ static void see_object(struct upload_walk *w, const struct store_object *obj)
 		return;
 	}
 	g = upload_table_get(&w->cu->table, name.upload, name.len);
-	snprintf(g->date, sizeof(g->date), "%s", name.date);
+	if (g->date[0] == '\0') /* it follows from the upload's name */
+		snprintf(g->date, sizeof(g->date), "%s", name.date);
 	if (name.role == UPLOAD_PIECE)
 		upload_group_add_piece(g, name.index, name.width, obj);
 	else

@@ -38,12 +38,12 @@ void civil_from_days(int64_t days, struct civil *c)
 
 bool civil_is_date(int year, int month, int day)
 {
-	struct civil c;
+	static const unsigned char length[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 
-	if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31)
+	if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > length[month - 1])
 		return false;
-	civil_from_days(civil_days(year, month, day), &c);
-	return c.year == year && c.month == month && c.day == day;
+	return month != 2 || day < 29 || leap;
 }
 
 tm_ms civil_to_ms(const struct civil *c)

@@ -209,28 +209,50 @@ static int on_key_count(struct s3_listing *l, const char *text, size_t n, struct
 	return 0;
 }
 
+struct field {
+	const char *name;
+	field_fn *fn;
+};
+
+static field_fn *find_field(const struct field *row, const char *name)
+{
+	for (; row->name != NULL; row++)
+		if (strcmp(name, row->name) == 0)
+			return row->fn;
+	return NULL;
+}
+
+#define IN_LIST     "ListBucketResult/"
+#define IN_CONTENTS IN_LIST "Contents/"
+
 static int on_element(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
-	static const struct {
-		const char *path;
-		field_fn *fn;
-	} row[] = {
-	    {"ListBucketResult/Contents/Key", on_key},
-	    {"ListBucketResult/Contents/Size", on_size},
-	    {"ListBucketResult/Contents/LastModified", on_date},
-	    {"ListBucketResult/Contents/ETag", on_etag},
-	    {"ListBucketResult/Contents", on_contents},
-	    {"ListBucketResult/IsTruncated", on_truncated},
-	    {"ListBucketResult/NextContinuationToken", on_token},
-	    {"ListBucketResult/EncodingType", on_encoding},
-	    {"ListBucketResult/KeyCount", on_key_count},
+	static const struct field of_object[] = {
+	    {"Key", on_key},
+	    {"LastModified", on_date},
+	    {"ETag", on_etag},
+	    {"Size", on_size},
+	    {NULL, NULL},
+	};
+	static const struct field of_list[] = {
+	    {"Contents", on_contents},
+	    {"IsTruncated", on_truncated},
+	    {"NextContinuationToken", on_token},
+	    {"EncodingType", on_encoding},
+	    {"KeyCount", on_key_count},
+	    {NULL, NULL},
 	};
 	struct s3_listing *l = arg;
+	field_fn *fn = NULL;
 
-	for (size_t i = 0; i < NITEMS(row); i++)
-		if (strcmp(path, row[i].path) == 0)
-			return row[i].fn(l, text, n, err);
-	return strncmp(path, "Error/", 6) == 0 ? s3_error_element(&l->error, path, text, n, err) : 0;
+	/* The beginning of the path is looked at once: this runs several times for each of 100,000 keys. */
+	if (strncmp(path, IN_CONTENTS, sizeof(IN_CONTENTS) - 1) == 0)
+		fn = find_field(of_object, path + sizeof(IN_CONTENTS) - 1);
+	else if (strncmp(path, IN_LIST, sizeof(IN_LIST) - 1) == 0)
+		fn = find_field(of_list, path + sizeof(IN_LIST) - 1);
+	else if (strncmp(path, "Error/", 6) == 0)
+		return s3_error_element(&l->error, path, text, n, err);
+	return fn != NULL ? fn(l, text, n, err) : 0;
 }
 
 void s3_listing_begin(struct s3_listing *l)

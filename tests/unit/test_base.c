@@ -102,6 +102,22 @@ static void test_codec(void)
 	is_str(sum, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "sha256 of abc");
 }
 
+/* How often civil_is_date is of another opinion than the way there and back. */
+static int wrong_dates(void)
+{
+	struct civil c;
+	int wrong = 0;
+
+	for (int y = 0; y <= 10000; y++)
+		for (int m = 0; m <= 13; m++)
+			for (int d = 0; d <= 32; d++) {
+				civil_from_days(civil_days(y, m, d), &c);
+				bool same = c.year == y && c.month == m && c.day == d;
+				wrong += civil_is_date(y, m, d) != (same && y >= 1 && y <= 9999);
+			}
+	return wrong;
+}
+
 static void test_utctime(void)
 {
 	static const struct {
@@ -129,6 +145,7 @@ static void test_utctime(void)
 		}
 	}
 	ok(true, "days and dates agree both ways");
+	is_int(wrong_dates(), 0, "every date there is and no other");
 	ok(utctime_parse_yyyymmdd("20240229", &c) == 0 && utctime_parse_yyyymmdd("20230229", &c) == -1 &&
 	        utctime_parse_yyyymmdd("2023022", &c) == -1 && utctime_parse_yyyymmdd("202302281", &c) == -1,
 	    "eight digits, a real date");
