@@ -133,6 +133,9 @@ static void on_written(struct bufferevent *bev, void *arg)
 {
 	struct http_request *c = arg;
 
+	/* Also runs when writing was enabled with nothing to write, and then perhaps only after an answer was added. */
+	if (evbuffer_get_length(bufferevent_get_output(bev)) > 0)
+		return;
 	if (c->phase == PHASE_LAST)
 		connection_free(c);
 	else if (c->phase == PHASE_IDLE)

@@ -1,0 +1,403 @@
+/* The page's server over real sockets: what it must refuse, what it must survive, and the headers of what it answers. */
+#include "config.h"
+
+#include "tests/tap.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "web/http.h"
+
+#include <arpa/inet.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define DEADLINE_MS 20000
+#define CONNECTIONS 40
+#define PER_PEER    20
+
+static int port;
+static pid_t server_pid;
+
+/* ---- the server: a process of its own ---- */
+
+static void handle(struct http_request *req, void *arg)
+{
+	struct strbuf body = STRBUF_INIT(1 << 20);
+	struct http_answer a = {.status = 200, .content_type = "text/plain; charset=utf-8", .etag = "v1"};
+
+	if (strcmp(http_path(req), "/stream") == 0) {
+		http_stream_begin(req, "text/event-stream; charset=utf-8");
+		http_stream_send(req, "data: 1\n\n", 9);
+		http_stream_end(req);
+		return;
+	}
+	if (strcmp(http_path(req), "/missing") == 0) {
+		http_reply_error(req, 404, "there is no such page");
+		return;
+	}
+	strbuf_addf(&body, "path=%s q=%s", http_path(req), http_param(req, "q") ? http_param(req, "q") : "-");
+	a.body = body.buf;
+	a.n = body.len;
+	http_reply(req, &a);
+	strbuf_release(&body);
+}
+
+static void on_term(evutil_socket_t sig, short what, void *arg)
+{
+	event_base_loopbreak(arg);
+}
+
+static int serve(int out)
+{
+	struct event_base *base = event_base_new();
+	struct strvec hosts = STRVEC_INIT;
+	struct http_conf conf = {
+	    .listen = "127.0.0.1:0", .hosts = &hosts, .max_connections = CONNECTIONS, .max_per_peer = PER_PEER};
+	struct event *term = evsignal_new(base, SIGTERM, on_term, base);
+	struct err err = ERR_INIT;
+	struct http_server *s;
+	int real;
+
+	signal(SIGPIPE, SIG_IGN);
+	event_add(term, NULL);
+	strvec_push(&hosts, "status.example.org");
+	if ((s = http_server_new(base, &conf, handle, NULL, &err)) == NULL) {
+		fprintf(stderr, "# %s\n", err.text);
+		return 1;
+	}
+	real = http_server_port(s);
+	if (write(out, &real, sizeof(real)) != sizeof(real))
+		return 1;
+	close(out);
+	event_base_dispatch(base);
+	http_server_free(s);
+	event_free(term);
+	event_base_free(base);
+	strvec_release(&hosts);
+	return 0;
+}
+
+static void start(void)
+{
+	int fds[2];
+
+	if (pipe(fds) == -1)
+		abort();
+	fflush(stdout);
+	if ((server_pid = fork()) == 0) {
+		close(fds[0]);
+		exit(serve(fds[1]));
+	}
+	close(fds[1]);
+	ok(read(fds[0], &port, sizeof(port)) == sizeof(port) && port > 0,
+	    "listens on a port of its own choice");
+	close(fds[0]);
+}
+
+/* ---- a client that sends what it is told ---- */
+
+static int dial(void)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == -1) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Everything until the server closes (true) or nothing more comes for a while after something did. */
+static bool read_all(int fd, struct strbuf *out, int quiet_ms)
+{
+	tm_ms end = clock_mono() + DEADLINE_MS;
+
+	while (clock_mono() < end) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		char buf[4096];
+		ssize_t n;
+
+		if (poll(&p, 1, out->len > 0 ? quiet_ms : DEADLINE_MS) <= 0)
+			return false;
+		if ((n = read(fd, buf, sizeof(buf))) <= 0)
+			return true;
+		strbuf_add(out, buf, (size_t)n);
+	}
+	return false;
+}
+
+/* Send n bytes; the answer's status (0: none), whether the server closed, and the whole answer. */
+static int ask(const char *request, size_t n, bool *closed, struct strbuf *answer)
+{
+	int fd = dial(), status = 0;
+
+	strbuf_reset(answer);
+	for (size_t at = 0; at < n;) {
+		ssize_t k = send(fd, request + at, n - at, MSG_NOSIGNAL);
+
+		if (k <= 0)
+			break;
+		at += (size_t)k;
+	}
+	*closed = read_all(fd, answer, 150);
+	close(fd);
+	if (strncmp(answer->buf, "HTTP/1.1 ", 9) == 0)
+		status = (int)strtol(answer->buf + 9, NULL, 10);
+	return status;
+}
+
+#define H    "Host: 127.0.0.1\r\n"
+#define END  "\r\n"
+#define R(s) s, sizeof(s) - 1
+
+static const struct {
+	const char *request;
+	size_t n;
+	int status, or_status;
+	bool closes;
+	const char *holds, *what;
+} rows[] = {
+    {R("GET / HTTP/1.1\r\n" H END), 200, 0, false, "path=/", "a plain request"},
+    {R("HEAD / HTTP/1.1\r\n" H END), 200, 0, false, "Content-Length: 10\r\n",
+        "HEAD has the length of the body it leaves out"},
+    {R("GET / HTTP/1.0\r\n" H END), 200, 0, true, "path=/", "HTTP/1.0 is answered and closed"},
+    {R("POST / HTTP/1.1\r\n" H "Content-Length: 2\r\n" END "hi"), 405, 0, true, "Allow: GET, HEAD\r\n", "POST"},
+    {R("PUT / HTTP/1.1\r\n" H END), 405, 0, true, "Allow: GET, HEAD\r\n", "PUT"},
+    {R("DELETE / HTTP/1.1\r\n" H END), 405, 0, true, "Allow: GET, HEAD\r\n", "DELETE"},
+    {R("PATCH / HTTP/1.1\r\n" H END), 405, 0, true, "Allow: GET, HEAD\r\n", "PATCH"},
+    {R("OPTIONS / HTTP/1.1\r\n" H END), 405, 501, true, NULL, "OPTIONS"},
+    {R("TRACE / HTTP/1.1\r\n" H END), 405, 501, true, NULL, "TRACE"},
+    {R("BREW / HTTP/1.1\r\n" H END), 501, 0, true, NULL, "a method nobody knows"},
+    {R("CONNECT x:1 HTTP/1.1\r\n" H END), 405, 400, true, NULL, "CONNECT is closed"},
+    {R("GET / HTTP/1.1\r\n" END), 400, 0, true, NULL, "no Host"},
+    {R("GET / HTTP/1.1\r\n" H "Host: localhost\r\n" END), 400, 0, true, NULL, "two Hosts"},
+    {R("GET / HTTP/1.1\r\nHost: evil.example\r\n" END), 421, 403, true, NULL, "a foreign Host"},
+    {R("GET / HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\n" END), 421, 403, true, NULL,
+        "a foreign Host that begins like ours"},
+    {R("GET / HTTP/1.1\r\nHost: localhost:8080\r\n" END), 200, 0, false, NULL, "localhost with a port"},
+    {R("GET / HTTP/1.1\r\nHost: [::1]:80\r\n" END), 200, 0, false, NULL, "the other loopback"},
+    {R("GET / HTTP/1.1\r\nHost: status.example.org\r\n" END), 200, 0, false, NULL, "a configured name"},
+    {R("GET / HTTP/1.9\r\n" H END), 400, 505, true, NULL, "HTTP/1.9"},
+    {R("GET / HTTP/2.0\r\n" H END), 400, 505, true, NULL, "HTTP/2.0"},
+    {R("GET http://localhost/abs HTTP/1.1\r\n" H END), 200, 0, false, "path=/abs",
+        "an absolute URI is taken apart"},
+    {R("GET http://evil.example/ HTTP/1.1\r\n" H END), 421, 403, true, NULL,
+        "an absolute URI of a foreign host"},
+    {R("GET /a/../b HTTP/1.1\r\n" H END), 200, 0, false, "path=/a/../b ", "dots are not followed"},
+    {R("GET /%2e%2e/x HTTP/1.1\r\n" H END), 200, 0, false, "path=/../x ", "nor decoded ones"},
+    {R("GET /%2541 HTTP/1.1\r\n" H END), 200, 0, false, "path=/%41 ", "decoded once only"},
+    {R("GET /a%00b HTTP/1.1\r\n" H END), 400, 404, true, NULL, "%00 in the path"},
+    {R("GET /a%0d%0ab HTTP/1.1\r\n" H END), 400, 404, true, NULL, "a line end in the path"},
+    {R("GET /a%zz HTTP/1.1\r\n" H END), 400, 404, true, NULL, "a broken escape"},
+    {R("GET /?q=a%20b+c HTTP/1.1\r\n" H END), 200, 0, false, "q=a b c", "a query is decoded"},
+    {R("GET / HTTP/1.1\r\n" H "X: a\0b\r\n" END), 400, 0, true, NULL, "NUL in a value"},
+    {R("GET / HTTP/1.1\n" H END), 400, 0, true, NULL, "bare LF after the request line"},
+    {R("GET / HTTP/1.1\r\nHost: localhost\n" END), 400, 0, true, NULL, "bare LF after a field"},
+    {R("GET / HTTP/1.1\nHost: localhost\n\n"), 400, 0, true, NULL, "only bare LFs"},
+    {R("GET / HTTP/1.1\r\n" H "X: a\r\n b\r\n" END), 400, 0, true, NULL, "a folded line"},
+    {R("GET / HTTP/1.1\r\nHost : localhost\r\n" END), 400, 0, true, NULL, "a blank before the colon"},
+    {R("GET / HTTP/1.1\r\n" H "no colon\r\n" END), 400, 0, true, NULL, "a field without a colon"},
+    {R("GET / HTTP/1.1\r\n" H "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n" END "0\r\n\r\n"), 400, 0,
+        true, NULL, "length and chunks"},
+    {R("GET / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n" END), 400, 0, true, NULL, "an unknown coding"},
+    {R("GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n" END "1;x=y\r\na\r\n0\r\n\r\n"), 400, 413, true,
+        NULL, "chunks with an extension"},
+    {R("GET / HTTP/1.1\r\n" H "Content-Length: 1\r\nContent-Length: 2\r\n" END), 400, 0, true, NULL,
+        "two different lengths"},
+    {R("GET / HTTP/1.1\r\n" H "Content-Length: +3\r\n" END), 400, 413, true, NULL, "a signed length"},
+    {R("GET / HTTP/1.1\r\n" H "Content-Length: 99999999999999999999\r\n" END), 400, 413, true, NULL,
+        "a length beyond numbers"},
+    {R("GET / HTTP/1.1\r\n" H "Content-Length: 0\r\n" END), 200, 0, false, NULL, "a body of nothing is none"},
+    {R("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 400, 501, true, NULL, "a TLS greeting"},
+    {R("GET / HTTP/1.1\r\n" H "If-None-Match: \"v1\"\r\n" END), 304, 0, false, NULL,
+        "what the client has is not sent again"},
+    {R("GET /missing HTTP/1.1\r\n" H END), 404, 0, false, "Content-Security-Policy: default-src 'none'",
+        "errors bear the same headers"},
+    {R("GET /stream HTTP/1.1\r\n" H END), 200, 0, true, "data: 1\n\n", "a stream ends with its connection"},
+};
+
+static void test_table(void)
+{
+	struct strbuf answer = STRBUF_INIT(1 << 20);
+
+	for (size_t i = 0; i < NITEMS(rows); i++) {
+		bool closed;
+		int status = ask(rows[i].request, rows[i].n, &closed, &answer);
+		bool good = status == rows[i].status || (rows[i].or_status != 0 && status == rows[i].or_status);
+
+		ok(good && closed == rows[i].closes &&
+		        (rows[i].holds == NULL || strstr(answer.buf, rows[i].holds) != NULL),
+		    "%s: %d%s", rows[i].what, status, closed ? ", closed" : "");
+	}
+	strbuf_release(&answer);
+}
+
+static void test_headers(void)
+{
+	static const char *const wanted[] = {"Content-Type: text/plain; charset=utf-8\r\n",
+	    "Content-Security-Policy: default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self';",
+	    "base-uri 'none'", "frame-ancestors 'none'", "X-Content-Type-Options: nosniff\r\n",
+	    "X-Frame-Options: DENY\r\n", "Referrer-Policy: no-referrer\r\n",
+	    "Cross-Origin-Resource-Policy: same-origin\r\n", "Cross-Origin-Opener-Policy: same-origin\r\n",
+	    "Cache-Control: no-store\r\n"};
+	static const char *const unwanted[] = {"Server:", "Access-Control-", "unsafe-inline", "unsafe-eval"};
+	static const char request[] = "GET / HTTP/1.1\r\n" H END;
+	struct strbuf answer = STRBUF_INIT(1 << 20);
+	bool closed;
+
+	ask(request, sizeof(request) - 1, &closed, &answer);
+	for (size_t i = 0; i < NITEMS(wanted); i++)
+		ok(strstr(answer.buf, wanted[i]) != NULL, "the answer has %.15s", wanted[i]);
+	for (size_t i = 0; i < NITEMS(unwanted); i++)
+		ok(strstr(answer.buf, unwanted[i]) == NULL, "the answer has no %s", unwanted[i]);
+	strbuf_release(&answer);
+}
+
+/* A head of many bytes: one long value, many fields, or a long target. */
+static void test_sizes(void)
+{
+	static const struct {
+		const char *begin, *unit;
+		size_t times;
+		const char *end, *what;
+	} big[] = {
+	    {"GET / HTTP/1.1\r\n" H "X: ", "a", 9000, "\r\n\r\n", "a field of 9 kB"},
+	    {"GET / HTTP/1.1\r\n" H "X: ", "a", 1000000, "\r\n\r\n", "a field of 1 MB"},
+	    {"GET / HTTP/1.1\r\n" H, "X: y\r\n", 20000, "\r\n", "20,000 fields"},
+	    {"GET / HTTP/1.1\r\n" H, "X: y\r\n", 500, "\r\n", "500 small fields"},
+	    {"GET /", "a", 100000, " HTTP/1.1\r\n" H END, "a target of 100 kB"},
+	    {"GET /", "a", 6000, " HTTP/1.1\r\n" H END, "a target of 6 kB"},
+	    {"GET /?", "a=b&", 100, " HTTP/1.1\r\n" H END, "100 parameters"},
+	};
+
+	for (size_t i = 0; i < NITEMS(big); i++) {
+		struct strbuf request = STRBUF_INIT(4 << 20), answer = STRBUF_INIT(1 << 20);
+		bool closed;
+		int status;
+
+		strbuf_addstr(&request, big[i].begin);
+		for (size_t k = 0; k < big[i].times; k++)
+			strbuf_addstr(&request, big[i].unit);
+		strbuf_addstr(&request, big[i].end);
+		status = ask(request.buf, request.len, &closed, &answer);
+		/* Bytes still on their way may turn the answer into a reset. */
+		ok(closed && (status == 400 || status == 414 || status == 431 ||
+		                 (status == 0 && request.len > 65536)),
+		    "%s: %d", big[i].what, status);
+		strbuf_release(&request);
+		strbuf_release(&answer);
+	}
+}
+
+static void test_pipelining(void)
+{
+	static const char two[] =
+	    "GET /one HTTP/1.1\r\n" H END "GET /two HTTP/1.1\r\n" H "Connection: close\r\n" END;
+	struct strbuf answer = STRBUF_INIT(1 << 20);
+	const char *one, *second;
+	bool closed;
+
+	ask(two, sizeof(two) - 1, &closed, &answer);
+	one = strstr(answer.buf, "path=/one");
+	second = strstr(answer.buf, "path=/two");
+	ok(one != NULL && second > one && closed, "two requests at once are answered in order");
+	strbuf_release(&answer);
+}
+
+/* Byte by byte, and never the end: it is over after the whole request's deadline, not after each byte's. */
+static void test_slow_sender(void)
+{
+	static const char head[] = "GET / HTTP/1.1\r\n" H "X: ";
+	tm_ms began = clock_mono();
+	bool closed = false;
+	int fd = dial();
+
+	for (size_t i = 0; !closed && clock_mono() - began < 2 * HTTP_REQUEST_MS; i++) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		char c = i < sizeof(head) - 1 ? head[i] : 'a', buf[512];
+
+		closed = send(fd, &c, 1, MSG_NOSIGNAL) != 1 ||
+		         (poll(&p, 1, 100) == 1 && read(fd, buf, sizeof(buf)) <= 0);
+	}
+	ok(closed && clock_mono() - began < HTTP_REQUEST_MS + 5000, "a slow sender is cut off after %d s",
+	    HTTP_REQUEST_MS / 1000);
+	close(fd);
+}
+
+static void test_many(void)
+{
+	static const char request[] = "GET / HTTP/1.1\r\n" H END;
+	struct strbuf answer = STRBUF_INIT(1 << 20);
+	int fd[PER_PEER + 5], refused = 0;
+	tm_ms end;
+	bool closed;
+
+	for (size_t i = 0; i < NITEMS(fd); i++)
+		fd[i] = dial();
+	for (size_t i = 0; i < NITEMS(fd); i++) {
+		struct pollfd p = {.fd = fd[i], .events = POLLIN};
+		char c;
+
+		refused += poll(&p, 1, i < PER_PEER ? 0 : DEADLINE_MS) == 1 && read(fd[i], &c, 1) <= 0;
+	}
+	is_int(refused, 5, "connections beyond the limit of one address are refused");
+	for (size_t i = 0; i < NITEMS(fd); i++)
+		close(fd[i]);
+	for (end = clock_mono() + DEADLINE_MS; clock_mono() < end;)
+		if (ask(request, sizeof(request) - 1, &closed, &answer) == 200)
+			break;
+	ok(strstr(answer.buf, "path=/") != NULL, "and once they left there is room again");
+	strbuf_release(&answer);
+}
+
+/* Readers that leave in the middle of their answer must not take the server with them. */
+static void test_leavers(void)
+{
+	static const char request[] = "GET / HTTP/1.1\r\n" H END;
+	struct strbuf answer = STRBUF_INIT(1 << 20);
+	struct linger hard = {.l_onoff = 1};
+	bool closed;
+
+	for (int i = 0; i < 200; i++) {
+		int fd = dial();
+
+		if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) == -1)
+			abort();
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		close(fd);
+	}
+	for (tm_ms end = clock_mono() + DEADLINE_MS; clock_mono() < end;)
+		if (ask(request, sizeof(request) - 1, &closed, &answer) == 200)
+			break;
+	ok(strstr(answer.buf, "path=/") != NULL, "200 readers that left at once do no harm");
+	strbuf_release(&answer);
+}
+
+static void test_end(void)
+{
+	int status;
+
+	kill(server_pid, SIGTERM);
+	ok(waitpid(server_pid, &status, 0) == server_pid && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	    "the server ends cleanly");
+}
+
+int main(void)
+{
+	tap_run(start);
+	tap_run(test_table);
+	tap_run(test_headers);
+	tap_run(test_sizes);
+	tap_run(test_pipelining);
+	tap_run(test_many);
+	tap_run(test_leavers);
+	tap_run(test_slow_sender);
+	tap_run(test_end);
+	return tap_done();
+}

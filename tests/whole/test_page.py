@@ -1,0 +1,240 @@
+"""The status page of a daemon with a real night behind it: what it shows is what orchctl says, in curl's eyes and a browser's."""
+
+import http.client
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import urllib.parse
+import xml.etree.ElementTree as tree
+
+import pytest
+
+from nights import night, prepare, send
+from orch import SENSOR, wait_until
+
+PNG = b"\x89PNG\r\n\x1a\n"
+HOSTILE = "raw/fpi05_<script>alert(1)</script>&\"'.txt"
+
+
+class Page:
+    def __init__(self, orch):
+        self.url = wait_until(lambda: orch.ctl("status").get("page"), "the page has an address")
+        self.where = urllib.parse.urlsplit(self.url).netloc
+
+    def get(self, path, **headers):
+        """status, headers, body"""
+        connection = http.client.HTTPConnection(self.where, timeout=30)
+        try:
+            connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def text(self, path, **headers):
+        status, _, body = self.get(path, **headers)
+        assert status == 200, f"{path}: {status} {body[:300]}"
+        return body.decode()
+
+    def json(self, path):
+        return json.loads(self.text(path))
+
+
+@pytest.fixture
+def page(orch):
+    """A daemon that has analysed one night, and has half of another."""
+    prepare(orch)
+    orch.config.write_text(orch.config.read_text() + "\nweb: {listen: '127.0.0.1:0', title: 'Test <lab>'}\n")
+    send(orch, night("minime05", "20260407"))
+    orch.start()
+    orch.tick()
+    runs = wait_until(lambda: [r for r in orch.runs() if r["state"] == "succeeded"], "the night is done")
+    half = night("minime05", "20260408")
+    send(orch, half, skip=("000000",))
+    orch.put(HOSTILE, b"x")
+    orch.tick()
+    shown = Page(orch)
+    shown.run = runs[0]
+    return shown
+
+
+def links(html):
+    return {u for u in re.findall(r'(?:href|src)="(/[^"]*)"', html)}
+
+
+def test_every_screen_and_link(orch, page):
+    """Every link of every page leads somewhere; no page has script, style or markup from data inside."""
+    todo, seen = {"/"}, set()
+    while todo and len(seen) < 120:
+        path = todo.pop()
+        seen.add(path)
+        status, headers, body = page.get(path.replace("&amp;", "&"))
+        assert status == 200, f"{path}: {status}"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        if not headers["Content-Type"].startswith("text/html"):
+            continue
+        html = body.decode()
+        assert "<script>" not in html and " style=" not in html and " onload" not in html, path
+        assert "<lab>" not in html and "Test &lt;lab&gt;" in html
+        todo |= links(html) - seen
+    for prefix in ("/nights", "/runs/", "/queue", "/assets/", "/sensors/", "/deletions", "/partition/", "/picture/"):
+        assert any(p.startswith(prefix) for p in seen), prefix
+
+
+def test_numbers_are_those_of_orchctl(orch, page):
+    for path, args in (("runs", ("runs", "list")), ("assets", ("assets", "list")), (f"runs/{page.run['id']}", ("runs", "show", page.run["id"])),
+                       (f"sensors/{SENSOR}/keys", ("sensors", "keys", SENSOR))):
+        api, ctl = page.json(f"/api/v1/{path}"), orch.ctl(*args)
+        assert {k: v for k, v in api.items()} == {k: ctl[k] for k in api}, path
+    html = page.text(f"/runs/{page.run['id']}")
+    for step in orch.show(page.run["id"])["steps"]:
+        assert f'href="/assets/{step["asset"]}"' in html and step["attempts"][0]["started_at"] in html
+    keys = page.text(f"/sensors/{SENSOR}")
+    for key, (verdict, reason) in orch.verdicts().items():
+        escaped = key.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("'", "&#39;")
+        assert f"<code>{escaped}</code>" in keys, key
+
+
+def test_nights(orch, page):
+    obj = page.json("/api/v1/nights?days=7")
+    cells = {(r["name"], d): c for r in obj["rows"] for d, c in r["cells"].items()}
+    done = page.run["partition"].replace("/20260407/", "/")
+    assert cells[done, "20260407"]["state"] == page.run["outcome"] and cells[done, "20260407"]["raw"] == "deleted"
+    half = cells[done, "20260408"]
+    assert half["state"] == "pending" and re.fullmatch(r"\d+ of \d+ pieces", half["text"])
+    assert obj["dates"][0] == "20260408" and len(obj["dates"]) == 7
+    orch.ctl("hold", page.run["partition"])
+    held = page.json("/api/v1/nights?days=8")["rows"]
+    assert next(r for r in held if r["name"] == done)["cells"]["20260407"]["raw"] == "held"
+    assert "is held by" in page.text(f"/partition/{page.run['partition']}")
+    assert page.get("/api/v1/nights?until=yesterday")[0] == 400
+    assert page.json("/api/v1/nights?until=20260401")["dates"][0] == "20260401"
+
+
+def test_pictures_only_what_the_run_named(orch, page):
+    html = page.text(f"/runs/{page.run['id']}")
+    shown = sorted(u for u in links(html) if u.startswith("/picture/"))
+    assert len(shown) == 3
+    for path in shown:
+        status, headers, body = page.get(path)
+        assert status == 200 and headers["Content-Type"] == "image/png" and body.startswith(PNG)
+        assert body in [orch.read(k) for k in orch.keys() if k.endswith(".png")]
+    orch.put("secret/other.png", PNG + b"x")
+    number = page.run["id"]
+    for path in (f"/picture/{number}/secret/other.png", f"/picture/{number}/../../orch.yaml", f"/picture/{number}/%2e%2e/x.png",
+                 "/picture/999/x.png", "/picture/x/y.png", f"/picture/{number}/{orch.keys('results/')[0]}"):
+        assert page.get(path)[0] == 404, path
+
+
+def test_metrics_parse(orch, page):
+    for accept, end in (("text/plain", ""), ("application/openmetrics-text; version=1.0.0", "# EOF\n")):
+        text = page.text("/metrics", Accept=accept)
+        families, seen = {}, set()
+        assert text.endswith(end or "\n")
+        for line in text.removesuffix("# EOF\n").splitlines():
+            if m := re.fullmatch(r"# TYPE ([a-z_]+) (gauge|counter|histogram)", line):
+                assert m[1] not in families, f"{m[1]} twice"
+                families[m[1]] = m[2]
+            elif not line.startswith("# HELP "):
+                m = re.fullmatch(r'([a-z_]+)(\{[a-z_]+="(?:[^"\\\n]|\\.)*"(?:,[a-z_]+="(?:[^"\\\n]|\\.)*")*\})? (\S+)', line)
+                assert m, line
+                float(m[3])
+                base = re.sub(r"_(bucket|sum|count)$", "", m[1])
+                family = m[1] if m[1] in families else base if base in families else m[1].removesuffix("_total")
+                assert family == list(families)[-1], f"{line} stands in another family"
+                assert (m[1], m[2]) not in seen
+                seen.add((m[1], m[2]))
+        assert ("orchd_runs", '{job="analysis_job",state="succeeded"}') in seen
+
+
+def test_openapi_says_what_is_there(orch, page):
+    doc = page.json("/api/v1/openapi.json")
+    schemas = doc["components"]["schemas"]
+
+    def fits(value, schema, where):
+        if "$ref" in schema:
+            return fits(value, schemas[schema["$ref"].rsplit("/", 1)[1]], where)
+        for part in schema.get("allOf", ()):
+            fits(value, part, where)
+        if "oneOf" in schema:
+            return None if value is None else fits(value, schema["oneOf"][0], where)
+        kinds = schema.get("type", [])
+        names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+        kind = names[type(value)]
+        assert not kinds or kind in kinds or (kind == "integer" and "number" in kinds), f"{where}: {kind}, not {kinds}"
+        if "enum" in schema:
+            assert value in schema["enum"], where
+        if isinstance(value, dict):
+            for name in schema.get("required", ()):
+                assert name in value, f"{where}.{name} is missing"
+            for name, item in value.items():
+                if name in schema.get("properties", {}):
+                    fits(item, schema["properties"][name], f"{where}.{name}")
+        if isinstance(value, list):
+            for i, item in enumerate(value):
+                fits(item, schema.get("items", {}), f"{where}[{i}]")
+        return None
+
+    fill = {"id": page.run["id"], "what": page.run["partition"]}
+    for path, what in doc["paths"].items():
+        fill["name"] = SENSOR if "/sensors/" in path else "analyze"
+        answer = page.json(path.format(**fill))
+        fits(answer, what["get"]["responses"]["200"]["content"]["application/json"]["schema"], path)
+        assert answer["schema"] == "orchd/1"
+
+
+def test_machine_side(orch, page):
+    assert page.text("/livez") == "loop: ok\n"
+    assert "sensors: ok" in page.text("/readyz")
+    tree.fromstring(page.text("/feed.atom"))
+    assert ">ok</text>" in page.text("/badge/analyze.svg")
+    tree.fromstring(page.text("/badge/analyze.svg"))
+    assert page.get("/badge/nothing.svg")[0] == 404
+    assert page.get("/nowhere")[0] == 404 and page.get("/runs/999")[0] == 404 and page.get("/runs/1x")[0] == 404
+    assert page.get("/", Host="evil.example")[0] == 421
+
+
+def test_live_events(orch, page):
+    connection = http.client.HTTPConnection(page.where, timeout=60)
+    connection.request("GET", "/events")
+    stream = connection.getresponse()
+    assert stream.status == 200 and stream.headers["Content-Type"].startswith("text/event-stream")
+    number = orch.ctl("runs", "retry", page.run["id"], code=None)
+    kinds, states = set(), set()
+    while not states & {"succeeded", "failed", "canceled"}:
+        line = stream.readline().decode()
+        assert line, f"the stream ended early: {kinds}, {number}"
+        if line.startswith("data: "):
+            event = json.loads(line[6:])
+            kinds.add(event["kind"])
+            if event["kind"] == "run":
+                states.add(event["data"].get("state"))
+    assert {"run", "step"} <= kinds
+    connection.close()
+
+
+CHROMIUM = shutil.which("chromium")
+
+
+def browse(url, *options):
+    with tempfile.TemporaryDirectory() as profile:
+        return subprocess.run(
+            [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
+             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
+             f"--user-data-dir={profile}", "--timeout=3000", *options, url],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=120, check=False)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_in_a_browser(orch, page):
+    """The script runs under the page's policy, the pictures load, and nothing is wider than a phone."""
+    dom = browse(f"{page.url}runs/{page.run['id']}", "--dump-dom", "--window-size=420,1200").stdout
+    assert f'data-run="{page.run["id"]}"' in dom and "minime05" in dom
+    assert re.search(r'<time [^>]*title="[^"]* here"', dom), "the script has run"
+    for width in (1280, 420):
+        shot = pathlib.Path(orch.root) / f"shot-{width}.png"
+        browse(f"{page.url}nights", f"--screenshot={shot}", f"--window-size={width},800")
+        assert shot.read_bytes().startswith(PNG)
