@@ -195,10 +195,8 @@ static void add_cause(struct strbuf *sb, const json_t *attempt)
 	const char *kill = json_str(attempt, "kill_reason", "");
 
 	add_error(sb, json_object_get(attempt, "error"));
-	if (kill[0] != '\0') {
-		strbuf_addstr(sb, sb->len > 0 ? "; " : "");
+	if (sb->len == 0 && kill[0] != '\0')
 		text_clean(sb, kill);
-	}
 	if (sb->len == 0)
 		text_clean(sb, json_str(attempt, "outcome", "runs"));
 }
