@@ -21,7 +21,7 @@ static void give(struct page *p, json_t *obj, const struct err *err)
 		obj = query_object();
 		json_object_set_new(obj, "error",
 		    json_pack("{s:s, s:s, s:o}", "class", err_class_name(err->class), "code", err->code, "text",
-		        json_text_new(err->text)));
+		        json_text_new(layout_error_text(err))));
 	}
 	json_write(obj, &p->body);
 	strbuf_addch(&p->body, '\n');

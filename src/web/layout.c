@@ -3,6 +3,7 @@
 #include "web/web_priv.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/utctime.h"
 #include "conf/conf.h"
 
@@ -60,10 +61,18 @@ int layout_error_status(const struct err *err)
 	return err_is(err, "not_found") ? 404 : err->class == ERR_USAGE ? 400 : 503;
 }
 
+const char *layout_error_text(const struct err *err)
+{
+	if (layout_error_status(err) != 503)
+		return err->text;
+	log_warn("web: %s", err->text);
+	return "the state cannot be read now; the daemon's log says why";
+}
+
 void layout_error(struct page *p, const struct err *err)
 {
 	p->status = layout_error_status(err);
 	layout_begin(p, p->status == 404 ? "Not found" : p->status == 400 ? "Not understood" : "Not now", NULL);
-	html(&p->body, "<p>%s</p><p><a href=\"/\">To the overview</a></p>", err->text);
+	html(&p->body, "<p>%s</p><p><a href=\"/\">To the overview</a></p>", layout_error_text(err));
 	layout_end(p);
 }

@@ -16,7 +16,7 @@ static void one_state(struct page *p, const char *state, const char *title, cons
 
 	html(&p->body, "<section><h2>%s</h2>", title);
 	if (obj == NULL)
-		html(&p->body, "<p class=\"err\">%s</p>", err.text);
+		html(&p->body, "<p class=\"err\">%s</p>", layout_error_text(&err));
 	else if (json_array_size(runs) == 0)
 		html(&p->body, "<p class=\"empty\">%s</p>", none);
 	else

@@ -46,6 +46,8 @@ void layout_end(struct page *);
 /* A page that says what is wrong, with the status that fits. */
 void layout_error(struct page *, const struct err *err);
 int layout_error_status(const struct err *err);
+/* What readers are told: not what is inside (statements, paths), which goes to the log. */
+const char *layout_error_text(const struct err *err);
 
 /* ---- parts.c: pieces that several pages show ---- */
 
