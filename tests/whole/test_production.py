@@ -1,15 +1,17 @@
 """What only a bucket and a server can show: other tools read what we wrote, we read what they wrote, and secrets stay secret."""
 
 import base64
+import html
 import os
 import pathlib
 import re
-import subprocess
+import socket
 import threading
+import urllib.error
+import urllib.request
 
 import h5py
 import numpy
-import pytest
 
 import nights
 from conftest import needs_servers
@@ -173,12 +175,38 @@ def everything_it_says(project, run_id, upload):
     return said
 
 
+def everything_it_shows(address):
+    """All pages that can be reached from the first one, and the metrics."""
+    seen, todo, text = set(), ["/", "/metrics"], ""
+    while todo and len(seen) < 200:
+        path = todo.pop()
+        seen.add(path)
+        try:
+            with urllib.request.urlopen(address + path, timeout=30) as answer:
+                page = answer.read().decode(errors="replace")
+        except urllib.error.HTTPError as e:
+            page = e.read().decode(errors="replace")
+        text += page
+        links = {html.unescape(h) for h in re.findall(r'(?:href|src|action)="(/[^"#]*)"', page)}
+        todo += [h for h in links if h not in seen and h not in todo]
+    return text, seen
+
+
+def add_page(project):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    project.config.write_text(f'web: {{listen: "127.0.0.1:{port}"}}\n' + project.config.read_text())
+    return f"http://127.0.0.1:{port}"
+
+
 def test_secrets_are_nowhere(bucket_project):
     project, upload = bucket_project, nights.night()
     wrong = "canary-wrong-" + os.urandom(9).hex()
     plain = [SECRET_KEY.encode(), SQL_PASSWORD.encode(), wrong.encode()]
     secrets = plain + [base64.b64encode(s)[:-4] for s in plain]
     add_waiting_step(project)
+    address = add_page(project)
     watch = ArgvWatch(secrets)
     watch.start()
     project.start()
@@ -206,11 +234,13 @@ def test_secrets_are_nowhere(bucket_project):
         assert not any(s.decode() in done.stdout + done.stderr for s in secrets)
     project.start()
     said = everything_it_says(project, run_id, upload)
+    shown, pages = everything_it_shows(address)
+    assert len(pages) > 5 and upload.stem in shown, pages
     project.stop()
     assert watch.stop() == [] and watch.rounds > 10
     assert {"orchd", "orch-step", "orch-exec"} <= watch.programs
 
-    assert ACCESS_KEY not in said and not any(s.decode() in said for s in secrets)
+    assert ACCESS_KEY not in said + shown and not any(s.decode() in said + shown for s in secrets)
     assert files_with(project.root, secrets) == []
     assert files_with(project.root, [upload.stem.encode()]), "the search finds what is there"
     assert not [k for k in project.keys() if any(s in project.read(k) for s in secrets)]
