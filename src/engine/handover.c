@@ -2,6 +2,8 @@
 
 #include "engine/handover.h"
 
+#include "engine/engine_priv.h"
+
 #include "base/digest.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -207,7 +209,7 @@ void handover_run_uid(const struct run_step *step, char out[65])
 }
 
 int handover_context(const struct run_step *step, int64_t attempt, const char *dir, const char *ledger,
-    const struct state *state, struct err *err)
+    struct state *state, struct err *err)
 {
 	const struct run *run = step->run;
 	json_t *options = opt_to_json(step->conf->type->opts, step->conf->opts), *deps = deps_json(step);
@@ -215,12 +217,14 @@ int handover_context(const struct run_step *step, int64_t attempt, const char *d
 	json_t *sections = sections_json(step);
 	struct places_arg sa = {run->conf, stores}, da = {run->conf, databases};
 	char *id = xasprintf("%s-%" PRId64, state->instance, run->id), *work = fs_join(dir, ATTEMPT_WORK);
+	char *hold = hold_reason(state, run->partition);
 	struct step_context ctx = {.run = id,
 	    .run_uid = step->run_uid,
 	    .job = run->job,
 	    .asset = step->asset,
 	    .type = step->conf->type->name,
 	    .partition = run->partition,
+	    .hold = hold,
 	    .ledger = ledger,
 	    .work = work,
 	    .attempt = attempt,
@@ -249,5 +253,6 @@ int handover_context(const struct run_step *step, int64_t attempt, const char *d
 	json_decref(sections);
 	free(id);
 	free(work);
+	free(hold);
 	return rc;
 }

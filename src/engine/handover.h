@@ -15,7 +15,7 @@ struct run_step;
 void handover_run_uid(const struct run_step *step, char out[65]);
 /* Write context.json into the attempt's folder. */
 int handover_context(const struct run_step *step, int64_t attempt, const char *dir, const char *ledger,
-    const struct state *state, struct err *err);
+    struct state *state, struct err *err);
 void handover_environment(const struct run_step *step, struct strvec *env);
 
 #endif
