@@ -68,6 +68,7 @@ static const char *const script[] = {
           " outcome TEXT NOT NULL, metadata TEXT NOT NULL) STRICT;"
           "CREATE INDEX materialization_asset ON materialization(asset, partition, id);"
           "CREATE INDEX materialization_run ON materialization(run_id);"
+          "CREATE INDEX materialization_newest ON materialization(asset, id);"
 
           "CREATE TABLE event("
           " id INTEGER PRIMARY KEY,"
@@ -101,6 +102,7 @@ static const char *const script[] = {
           " gone_at INTEGER," /* left the place */
           " run_id INTEGER,"
           " PRIMARY KEY(sensor, key)) STRICT, WITHOUT ROWID;"
+          "CREATE INDEX sensor_key_there ON sensor_key(sensor, key, verdict) WHERE gone_at IS NULL;"
           "CREATE INDEX sensor_key_gone ON sensor_key(sensor, gone_at) WHERE gone_at IS NOT NULL;"
 
           "CREATE TABLE run_key("
