@@ -137,7 +137,7 @@ json_t *query_keys(const struct query *q, const char *sensor, const char *verdic
 	if (gone)
 		row = sql_query(q->state->sql,
 		    "SELECT " KEY_COLUMNS " FROM sensor_key WHERE sensor = ?1 AND key > ?2 AND gone_at IS NOT "
-		                          "NULL ORDER BY key LIMIT ?3",
+		    "NULL ORDER BY key LIMIT ?3",
 		    "ssi", sensor, after ? after : "", limit);
 	else
 		row = sql_query(q->state->sql,
