@@ -38,6 +38,7 @@ struct tick {
 	struct watch *watch;
 	tm_ms at, mono;
 	bool dry_run, whole, done;
+	bool cut; /* not every report was taken: what was not seen may still be there */
 	char *cursor, *skip_reason;
 	struct err err;
 	struct key_report *reports; /* changed ones only */
@@ -142,7 +143,11 @@ void tick_report(struct tick *t, const struct key_report *r)
 	struct key_report *copy;
 
 	t->seen++;
-	if (t->nreports >= REPORTS_MAX || !keyindex_see(t->watch->keys, r))
+	if (t->nreports >= REPORTS_MAX) {
+		t->cut = true;
+		return;
+	}
+	if (!keyindex_see(t->watch->keys, r))
 		return;
 	if (t->nreports == t->capreports) {
 		t->capreports = t->capreports ? t->capreports * 2 : 64;
@@ -349,7 +354,7 @@ static void apply_good(struct watch *w, struct tick *t, struct tally *tally)
 		keyindex_write(w->keys, e->state, &t->reports[i], e->now);
 		announce_key(e->state, e->conf, w->conf, &t->reports[i], e->now);
 	}
-	if (t->whole && !t->dry_run)
+	if (t->whole && !t->cut && !t->dry_run)
 		keyindex_sweep(w->keys, e->state, e->now);
 	for (size_t i = 0; i < t->nrequests; i++)
 		apply_request(w, &t->requests[i].req, t->dry_run, tally);
