@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "engine/engine.h"
+#include "engine/loop.h"
 #include "state/state.h"
 
 #include <event2/event.h>
@@ -34,17 +35,6 @@ struct call {
 	int interrupts;
 };
 
-static struct event_base *make_base(void)
-{
-	struct event_config *cfg = event_config_new();
-	struct event_base *base;
-
-	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
-	base = event_base_new_with_config(cfg);
-	event_config_free(cfg);
-	return base;
-}
-
 static int open_owner(struct local *l, struct err *err)
 {
 	struct engine_opts opts = {.local = true};
@@ -69,7 +59,7 @@ struct local *local_open(struct conf *conf, bool owner, struct err *err)
 	struct local *l = xcalloc(1, sizeof(*l));
 
 	l->conf = conf_ref(conf);
-	l->base = make_base();
+	l->base = loop_new();
 	if ((owner && open_owner(l, err) == -1) || open_reader(l, owner, err) == -1) {
 		local_close(l);
 		return NULL;

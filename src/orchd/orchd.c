@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "control/server.h"
 #include "engine/engine.h"
+#include "engine/loop.h"
 #include "notify/sender.h"
 #include "orchd/notify.h"
 #include "orchd/trim.h"
@@ -244,17 +245,6 @@ static void raise_descriptors(void)
 	}
 }
 
-static struct event_base *make_base(void)
-{
-	struct event_config *cfg = event_config_new();
-	struct event_base *base;
-
-	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
-	base = event_base_new_with_config(cfg);
-	event_config_free(cfg);
-	return base;
-}
-
 static int start(struct daemon *d, struct err *err)
 {
 	struct engine_opts opts = {.local = d->once};
@@ -266,7 +256,7 @@ static int start(struct daemon *d, struct err *err)
 	if ((d->state = state_open(d->conf->state_dir, err)) == NULL ||
 	    (d->reader = state_open_reader(d->conf->state_dir, err)) == NULL)
 		return -1;
-	d->base = make_base();
+	d->base = loop_new();
 	if ((d->engine = engine_new(d->base, d->state, d->conf, &opts, err)) == NULL)
 		return -1;
 	d->sender = sender_new(d->base, d->engine);
