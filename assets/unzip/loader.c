@@ -265,16 +265,10 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct loader *l = arg;
-	struct err err = ERR_INIT;
 
 	if (l->moved)
 		step_progress(l->c->step, "bytes", l->fed, l->c->pieces->bytes);
 	l->moved = false;
-	if (step_cancelled(l->c->step)) {
-		err_set(&err, ERR_CANCELLED, "cancelled while unpacking");
-		fail(l, &err);
-		l->done = true;
-	}
 }
 
 static void stop(struct loader *l)
@@ -313,6 +307,18 @@ static int start(struct loader *l, const char *const *names, struct err *err)
 	return 0;
 }
 
+/* Asked after every event: a night's rest may take less than a tick. */
+static void notice_cancel(struct loader *l)
+{
+	struct err err = ERR_INIT;
+
+	if (l->done || !step_cancelled(l->c->step))
+		return;
+	err_set(&err, ERR_CANCELLED, "cancelled while unpacking");
+	fail(l, &err);
+	l->done = true;
+}
+
 int loader_run(const struct loader_conf *c, struct loader_result *out, struct err *err)
 {
 	struct loader l = {.c = c};
@@ -326,11 +332,13 @@ int loader_run(const struct loader_conf *c, struct loader_result *out, struct er
 	} else {
 		l.r.members = members_new(c->conf->flatten);
 		l.rc = start(&l, names, &l.err);
-		while (!l.done && (l.rc == 0 || l.ndeliveries > 0))
+		while (!l.done && (l.rc == 0 || l.ndeliveries > 0)) {
 			if (event_base_loop(c->store->base, EVLOOP_ONCE) == -1) {
 				l.rc = err_set(&l.err, ERR_BUG, "the event loop failed");
 				break;
 			}
+			notice_cancel(&l);
+		}
 		stop(&l);
 		if (l.rc == 0)
 			*out = l.r;

@@ -177,9 +177,13 @@ static bool is_whole(struct database *db)
 static void test_kill_migration(const struct fixture *fx)
 {
 	unsigned seed = (unsigned)getpid();
-	int64_t whole = clock_mono_us();
 	int killed = 0, bad = 0;
+	int64_t whole;
 
+	/* The first one warms the server up; it may take much longer than those that will be killed. */
+	child_wait(child_start(child_migrate_both, fx, 0));
+	fx->fresh();
+	whole = clock_mono_us();
 	child_wait(child_start(child_migrate_both, fx, 0));
 	whole = clock_mono_us() - whole;
 	diag("seed %u, a whole migration takes %lld us", seed, (long long)whole);
@@ -208,8 +212,7 @@ static void test_kill_migration(const struct fixture *fx)
 		db_close(db);
 	}
 	is_int(bad, 0, "after a migration was killed the next one completes it");
-	/* How many is the machine's affair: the first migration, which sets the time, may be the slowest by far. */
-	ok(killed > 0, "%d of 60 were killed before they were done", killed);
+	ok(killed > 3, "%d of 60 were killed before they were done", killed);
 }
 
 int main(void)
