@@ -6,7 +6,7 @@
 #include "base/strvec.h"
 #include "notify/sink.h"
 #include "conf/secret.h"
-#include "store/http.h"
+#include "net/http.h"
 
 extern const struct sink_type sink_command, sink_email, sink_github, sink_webhook;
 

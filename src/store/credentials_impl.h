@@ -3,7 +3,7 @@
 #define STORE_CREDENTIALS_IMPL_H
 
 #include "store/credentials.h"
-#include "store/http.h"
+#include "net/http.h"
 
 enum source_result {
 	SOURCE_ERROR = -1,

@@ -3,7 +3,7 @@
 #define STORE_S3_IMPL_H
 
 #include "store/credentials.h"
-#include "store/http.h"
+#include "net/http.h"
 #include "store/op.h"
 #include "store/s3.h"
 #include "store/s3_retry.h"

@@ -20,7 +20,7 @@ static void entry(struct page *p, const json_t *run)
 	    "<entry><id>urn:orchd:%s</id><title>Run %i of %s failed</title><updated>%s</updated><link "
 	    "href=\"http://%s/runs/%i\"/><summary>%s</summary></entry>\n",
 	    json_str(run, "uid", ""), json_int(run, "id", 0), json_str(run, "partition", ""),
-	    json_str(run, "ended_at", ""), http_field(p->req, "host"), json_int(run, "id", 0),
+	    json_str(run, "ended_at", ""), httpd_field(p->req, "host"), json_int(run, "id", 0),
 	    json_str(error, "text", "no reason given"));
 }
 
@@ -45,7 +45,7 @@ void page_feed(struct page *p)
 	    "href=\"http://%s/feed.atom\"/><author><name>orchd</name></author>\n",
 	    p->web->query.state->instance, p->web->conf->web.title,
 	    json_str(json_array_get(runs, 0), "ended_at", utctime_format(clock_now(), now)),
-	    http_field(p->req, "host"));
+	    httpd_field(p->req, "host"));
 	json_array_foreach(runs, i, run) entry(p, run);
 	html(&p->body, "</feed>\n");
 	json_decref(obj);

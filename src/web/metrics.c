@@ -195,7 +195,7 @@ static void disk(const struct exposition *x, const struct web *w)
 static void http(const struct exposition *x, const struct web *w)
 {
 	static const char *const class[] = {"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
-	const struct http_server_stats *st = http_server_stats(w->server);
+	const struct httpd_stats *st = httpd_stats(w->server);
 
 	family(x, "orchd_http_requests", "counter", "Requests of this page, by class of status.");
 	for (size_t i = 2; i < NITEMS(class); i++)
@@ -220,7 +220,7 @@ static void process(const struct exposition *x)
 
 void page_metrics(struct page *p)
 {
-	const char *accept = http_field(p->req, "accept");
+	const char *accept = httpd_field(p->req, "accept");
 	struct exposition x = {.out = &p->body,
 	    .open_metrics = accept != NULL && strstr(accept, "application/openmetrics-text") != NULL};
 

@@ -41,7 +41,7 @@ struct known {
 struct waiter {
 	TAILQ_ENTRY(waiter) link;
 	struct look *look;
-	struct http_request *req;
+	struct httpd_request *req;
 	pictures_fn *fn;
 	void *arg;
 	void (*arg_free)(void *);
@@ -72,7 +72,7 @@ struct manifest {
 struct fetch {
 	LIST_ENTRY(fetch) link;
 	struct web_pictures *all;
-	struct http_request *req;
+	struct httpd_request *req;
 	struct store_op *op;
 	struct strbuf bytes;
 };
@@ -232,7 +232,7 @@ static void look_end(struct look *look)
 
 	remember(look->all, look);
 	while ((w = TAILQ_FIRST(&look->waiters)) != NULL) {
-		http_on_gone(w->req, NULL, NULL);
+		httpd_on_gone(w->req, NULL, NULL);
 		w->fn(web, w->req, w->arg);
 		waiter_free(w);
 	}
@@ -336,7 +336,7 @@ static struct look *look_begin(struct web_pictures *all, int64_t run)
 	return look;
 }
 
-void pictures_look(struct web_pictures *all, int64_t run, struct http_request *req, pictures_fn *fn, void *arg,
+void pictures_look(struct web_pictures *all, int64_t run, struct httpd_request *req, pictures_fn *fn, void *arg,
     void (*arg_free)(void *))
 {
 	struct waiter *w = xcalloc(1, sizeof(*w));
@@ -349,7 +349,7 @@ void pictures_look(struct web_pictures *all, int64_t run, struct http_request *r
 		look = look_begin(all, run);
 	*w = (struct waiter){.look = look, .req = req, .fn = fn, .arg = arg, .arg_free = arg_free};
 	TAILQ_INSERT_TAIL(&look->waiters, w, link);
-	http_on_gone(req, on_waiter_gone, w);
+	httpd_on_gone(req, on_waiter_gone, w);
 }
 
 /* ---- one picture ---- */
@@ -378,32 +378,32 @@ static void on_picture_data(const void *p, size_t n, void *arg)
 static void on_picture(const struct err *err, void *arg)
 {
 	struct fetch *f = arg;
-	struct http_answer a = {
+	struct httpd_answer a = {
 	    .status = 200, .content_type = "image/png", .body = f->bytes.buf, .n = f->bytes.len};
 
 	f->op = NULL;
 	if (err != NULL)
-		http_reply_error(
+		httpd_reply_error(
 		    f->req, err_is(err, "not_found") ? 404 : 503, "the store did not give this picture");
 	else if (f->bytes.overflowed)
-		http_reply_error(f->req, 500, "the picture is larger than 16 MiB");
+		httpd_reply_error(f->req, 500, "the picture is larger than 16 MiB");
 	else if (f->bytes.len < sizeof(png_signature) ||
 	         memcmp(f->bytes.buf, png_signature, sizeof(png_signature)) != 0)
-		http_reply_error(f->req, 404, "this object is not a PNG picture");
+		httpd_reply_error(f->req, 404, "this object is not a PNG picture");
 	else
-		http_reply(f->req, &a);
+		httpd_reply(f->req, &a);
 	fetch_free(f);
 }
 
 static void fetch_begin(
-    struct web_pictures *all, struct http_request *req, const char *store_name, const char *key)
+    struct web_pictures *all, struct httpd_request *req, const char *store_name, const char *key)
 {
 	static const struct store_get_cbs cbs = {.on_data = on_picture_data, .on_done = on_picture};
 	struct store *store = store_of(all, store_name);
 	struct fetch *f;
 
 	if (store == NULL || all->nfetches >= FETCHES_MAX) {
-		http_reply_error(
+		httpd_reply_error(
 		    req, 503, store ? "too many pictures at once" : "the store of this picture is not there");
 		return;
 	}
@@ -413,7 +413,7 @@ static void fetch_begin(
 	f->bytes = STRBUF_INIT(PICTURE_MAX);
 	LIST_INSERT_HEAD(&all->fetches, f, link);
 	all->nfetches++;
-	http_on_gone(req, on_fetch_gone, f);
+	httpd_on_gone(req, on_fetch_gone, f);
 	f->op = store_get(store, key, NULL, 0, &cbs, f);
 }
 
@@ -430,7 +430,7 @@ static void wanted_free(void *arg)
 	free(wanted);
 }
 
-static void give_picture(struct web *w, struct http_request *req, void *arg)
+static void give_picture(struct web *w, struct httpd_request *req, void *arg)
 {
 	const struct wanted *wanted = arg;
 	const json_t *pictures = pictures_known(w->pictures, wanted->run), *one;
@@ -443,10 +443,10 @@ static void give_picture(struct web *w, struct http_request *req, void *arg)
 			return;
 		}
 	}
-	http_reply_error(req, 404, "the run has named no such picture");
+	httpd_reply_error(req, 404, "the run has named no such picture");
 }
 
-void picture_open(struct web *w, struct http_request *req, const char *run, const char *key)
+void picture_open(struct web *w, struct httpd_request *req, const char *run, const char *key)
 {
 	struct wanted *wanted = xcalloc(1, sizeof(*wanted));
 	char *end;
@@ -454,7 +454,7 @@ void picture_open(struct web *w, struct http_request *req, const char *run, cons
 	wanted->run = strtoll(run, &end, 10);
 	wanted->key = xstrdup(key);
 	if (*end != '\0' || wanted->run <= 0 || !ends_in(key, ".png")) {
-		http_reply_error(req, 404, "there is no such picture");
+		httpd_reply_error(req, 404, "there is no such picture");
 		wanted_free(wanted);
 	} else if (pictures_known(w->pictures, wanted->run) != NULL) {
 		give_picture(w, req, wanted);
@@ -483,8 +483,8 @@ static void answer_waiting(struct look *look)
 	struct waiter *w;
 
 	while ((w = TAILQ_FIRST(&look->waiters)) != NULL) {
-		http_on_gone(w->req, NULL, NULL);
-		http_reply_error(w->req, 503, "the configuration is being read again");
+		httpd_on_gone(w->req, NULL, NULL);
+		httpd_reply_error(w->req, 503, "the configuration is being read again");
 		waiter_free(w);
 	}
 }
@@ -501,8 +501,8 @@ void pictures_free(struct web_pictures *all)
 		look_free(look);
 	}
 	while ((f = LIST_FIRST(&all->fetches)) != NULL) {
-		http_on_gone(f->req, NULL, NULL);
-		http_reply_error(f->req, 503, "the configuration is being read again");
+		httpd_on_gone(f->req, NULL, NULL);
+		httpd_reply_error(f->req, 503, "the configuration is being read again");
 		fetch_free(f);
 	}
 	while (!TAILQ_EMPTY(&all->known))

@@ -17,7 +17,7 @@
 struct stream {
 	LIST_ENTRY(stream) link;
 	struct web_streams *all;
-	struct http_request *req;
+	struct httpd_request *req;
 };
 
 struct web_streams {
@@ -46,7 +46,7 @@ static void send_all(struct web_streams *all, const char *text, size_t n)
 
 	for (s = LIST_FIRST(&all->open); s != NULL; s = next) {
 		next = LIST_NEXT(s, link);
-		if (http_stream_send(s->req, text, n) == -1)
+		if (httpd_stream_send(s->req, text, n) == -1)
 			stream_forget(s);
 	}
 }
@@ -76,17 +76,17 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	send_all(arg, ":\n\n", 3);
 }
 
-void stream_open(struct web *w, struct http_request *req)
+void stream_open(struct web *w, struct httpd_request *req)
 {
 	struct web_streams *all = w->streams;
 	struct stream *s;
 
 	if (w->engine == NULL || all->n >= STREAMS_MAX) {
-		http_reply_error(req, 503, "too many streams; reload the page instead");
+		httpd_reply_error(req, 503, "too many streams; reload the page instead");
 		return;
 	}
-	if (http_is_head(req)) {
-		http_reply_error(req, 405, "a stream has no head of its own");
+	if (httpd_is_head(req)) {
+		httpd_reply_error(req, 405, "a stream has no head of its own");
 		return;
 	}
 	s = xcalloc(1, sizeof(*s));
@@ -94,9 +94,9 @@ void stream_open(struct web *w, struct http_request *req)
 	s->req = req;
 	LIST_INSERT_HEAD(&all->open, s, link);
 	all->n++;
-	http_stream_begin(req, "text/event-stream; charset=utf-8");
-	http_on_gone(req, on_gone, s);
-	if (http_stream_send(req, "retry: 5000\n\n", 13) == -1)
+	httpd_stream_begin(req, "text/event-stream; charset=utf-8");
+	httpd_on_gone(req, on_gone, s);
+	if (httpd_stream_send(req, "retry: 5000\n\n", 13) == -1)
 		stream_forget(s);
 }
 
@@ -123,7 +123,7 @@ void streams_free(struct web_streams *all)
 	if (all->web->engine != NULL)
 		engine_unlisten(all->web->engine, &all->listener);
 	while ((s = LIST_FIRST(&all->open)) != NULL) {
-		http_stream_end(s->req);
+		httpd_stream_end(s->req);
 		stream_forget(s);
 	}
 	event_free(all->heartbeat);

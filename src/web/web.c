@@ -116,17 +116,17 @@ static const struct route *find_route(const char *path, char **copy, const char 
 	return NULL;
 }
 
-static void reply_page(
-    struct http_request *req, const struct strbuf *body, const char *type, int status, bool immutable, bool svg)
+static void reply_page(struct httpd_request *req, const struct strbuf *body, const char *type, int status,
+    bool immutable, bool svg)
 {
-	struct http_answer a = {.status = status,
+	struct httpd_answer a = {.status = status,
 	    .content_type = type,
 	    .body = body->buf,
 	    .n = body->len,
 	    .immutable = immutable,
 	    .inline_style = svg};
 
-	http_reply(req, &a);
+	httpd_reply(req, &a);
 }
 
 static struct cached *cache_find(struct web *w, const char *target)
@@ -154,7 +154,7 @@ static void cache_keep(struct web *w, const char *target, struct page *p)
 	c->svg = p->svg;
 }
 
-static void render(struct web *w, struct http_request *req, const struct route *route, const char *args[2])
+static void render(struct web *w, struct httpd_request *req, const struct route *route, const char *args[2])
 {
 	struct page p = {.web = w,
 	    .req = req,
@@ -162,12 +162,12 @@ static void render(struct web *w, struct http_request *req, const struct route *
 	    .body = STRBUF_INIT(PAGE_MAX),
 	    .content_type = "text/html; charset=utf-8",
 	    .status = 200};
-	char *target = xstrdup(http_target(req));
+	char *target = xstrdup(httpd_target(req));
 	bool keep;
 
 	route->page(&p);
 	if (p.body.overflowed) {
-		http_reply_error(req, 500, "the page would be larger than 8 MiB");
+		httpd_reply_error(req, 500, "the page would be larger than 8 MiB");
 	} else {
 		keep = !route->fresh && !p.immutable && p.status == 200;
 		reply_page(req, &p.body, p.content_type, p.status, p.immutable, p.svg);
@@ -183,15 +183,15 @@ static bool starts_with(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-static void dispatch(struct web *w, struct http_request *req, bool looked);
+static void dispatch(struct web *w, struct httpd_request *req, bool looked);
 
-static void on_pictures(struct web *w, struct http_request *req, void *arg)
+static void on_pictures(struct web *w, struct httpd_request *req, void *arg)
 {
 	dispatch(w, req, true);
 }
 
 /* looked: the pictures of the run are known, or cannot be. */
-static void dispatch(struct web *w, struct http_request *req, bool looked)
+static void dispatch(struct web *w, struct httpd_request *req, bool looked)
 {
 	const struct route *route;
 	const char *args[2];
@@ -199,12 +199,12 @@ static void dispatch(struct web *w, struct http_request *req, bool looked)
 	int64_t run;
 	char *copy;
 
-	if ((c = cache_find(w, http_target(req))) != NULL) {
+	if ((c = cache_find(w, httpd_target(req))) != NULL) {
 		reply_page(req, &c->body, c->content_type, c->status, false, c->svg);
 		return;
 	}
-	if ((route = find_route(http_path(req), &copy, args)) == NULL) {
-		http_reply_error(req, 404, "there is no such page");
+	if ((route = find_route(httpd_path(req), &copy, args)) == NULL) {
+		httpd_reply_error(req, 404, "there is no such page");
 		return;
 	}
 	run = route->pictures ? strtoll(args[0], NULL, 10) : 0;
@@ -215,9 +215,9 @@ static void dispatch(struct web *w, struct http_request *req, bool looked)
 	free(copy);
 }
 
-static void on_request(struct http_request *req, void *arg)
+static void on_request(struct httpd_request *req, void *arg)
 {
-	const char *path = http_path(req);
+	const char *path = httpd_path(req);
 	struct web *w = arg;
 
 	if (strcmp(path, "/events") == 0) {
@@ -237,12 +237,12 @@ void web_url(const struct web *w, char *out, size_t n)
 	const char *listen = w->conf->web.listen, *colon = listen ? strrchr(listen, ':') : NULL;
 
 	snprintf(out, n, "http://%.*s:%d/", colon ? (int)(colon - listen) : 0, listen ? listen : "",
-	    http_server_port(w->server));
+	    httpd_port(w->server));
 }
 
 struct web *web_new(struct event_base *base, struct conf *conf, struct engine *engine, struct err *err)
 {
-	struct http_conf hc = {.listen = conf->web.listen,
+	struct httpd_conf hc = {.listen = conf->web.listen,
 	    .hosts = &conf->web.hosts,
 	    .max_connections = conf->web.max_connections,
 	    .max_per_peer = conf->web.max_per_peer};
@@ -259,7 +259,7 @@ struct web *web_new(struct event_base *base, struct conf *conf, struct engine *e
 	w->streams = streams_new(w);
 	w->pictures = pictures_new(w);
 	if ((w->query.state = state_open_reader(conf->state_dir, err)) == NULL ||
-	    (w->server = http_server_new(base, &hc, on_request, w, err)) == NULL) {
+	    (w->server = httpd_new(base, &hc, on_request, w, err)) == NULL) {
 		web_free(w);
 		return NULL;
 	}
@@ -282,7 +282,7 @@ void web_free(struct web *w)
 	lag_free(w->lag);
 	streams_free(w->streams);
 	pictures_free(w->pictures);
-	http_server_free(w->server);
+	httpd_free(w->server);
 	state_close(w->query.state);
 	for (size_t i = 0; i < CACHE_SLOTS; i++) {
 		free(w->cache->slot[i].target);

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "query/query.h"
 #include "web/html.h"
-#include "web/http.h"
+#include "net/httpd.h"
 #include "web/web.h"
 
 #define PAGE_MAX ((size_t)8 << 20)
@@ -18,7 +18,7 @@ struct web {
 	struct conf *conf;
 	struct engine *engine;
 	struct query query;
-	struct http_server *server;
+	struct httpd *server;
 	struct page_cache *cache;
 	struct web_streams *streams;
 	struct web_pictures *pictures;
@@ -28,7 +28,7 @@ struct web {
 /* A request that is answered at once. */
 struct page {
 	struct web *web;
-	struct http_request *req;
+	struct httpd_request *req;
 	const char *arg[2]; /* what stood for * in the route */
 	struct strbuf body;
 	const char *content_type;
@@ -126,7 +126,7 @@ void lag_free(struct web_lag *);
 
 /* ---- stream.c: server-sent events of the engine ---- */
 
-void stream_open(struct web *, struct http_request *);
+void stream_open(struct web *, struct httpd_request *);
 struct web_streams *streams_new(struct web *);
 void streams_free(struct web_streams *);
 int64_t streams_count(const struct web_streams *);
@@ -138,10 +138,10 @@ void pictures_free(struct web_pictures *); /* waiting requests are answered 503 
 /* The pictures of a run as [{"store", "key"}], lent; NULL while they are not known. */
 const json_t *pictures_known(struct web_pictures *, int64_t run);
 /* Answer req with fn once the pictures of the run are known (or could not be learned in time). */
-typedef void pictures_fn(struct web *, struct http_request *req, void *arg);
-void pictures_look(struct web_pictures *, int64_t run, struct http_request *req, pictures_fn *fn, void *arg,
+typedef void pictures_fn(struct web *, struct httpd_request *req, void *arg);
+void pictures_look(struct web_pictures *, int64_t run, struct httpd_request *req, pictures_fn *fn, void *arg,
     void (*arg_free)(void *));
 /* Answer with one of them. */
-void picture_open(struct web *, struct http_request *, const char *run, const char *key);
+void picture_open(struct web *, struct httpd_request *, const char *run, const char *key);
 
 #endif

@@ -1,11 +1,11 @@
-/* http_parse.h: the head of one request, strictly; pure functions over bytes. */
-#ifndef HTTP_PARSE_H
-#define HTTP_PARSE_H
+/* httpd_head.h: the head of one request, strictly; pure functions over bytes. */
+#ifndef HTTPD_HEAD_H
+#define HTTPD_HEAD_H
 
 #include "base/strvec.h"
 #include "base/util.h"
 
-struct http_head {
+struct httpd_head {
 	char *target; /* as sent */
 	char *path; /* decoded */
 	struct strvec names, values; /* header fields, names in lower case */
@@ -17,13 +17,13 @@ struct http_head {
 };
 
 /* head: the n bytes up to and with the empty line.  Release in any case. */
-void http_head_parse(struct http_head *, const char *head, size_t n);
-void http_head_release(struct http_head *);
-const char *http_head_field(const struct http_head *, const char *name); /* the first by that name, or NULL */
+void httpd_head_parse(struct httpd_head *, const char *head, size_t n);
+void httpd_head_release(struct httpd_head *);
+const char *httpd_head_field(const struct httpd_head *, const char *name); /* the first by that name, or NULL */
 /*
  * Is the Host field's value one of ours?  Loopback names and addresses, `own` (host part of the listening address) and
  * hosts; any port.
  */
-bool http_host_allowed(const char *value, const char *own, const struct strvec *hosts);
+bool httpd_host_allowed(const char *value, const char *own, const struct strvec *hosts);
 
 #endif

@@ -1,10 +1,10 @@
 #include "config.h"
 
-#include "web/http_parse.h"
+#include "net/httpd_head.h"
 
 #include "base/mem.h"
 #include "base/strbuf.h"
-#include "web/http.h"
+#include "net/httpd.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #define FIELDS_MAX 64
 #define TARGET_MAX 4096
 
-static void refuse(struct http_head *h, int status, const char *why)
+static void refuse(struct httpd_head *h, int status, const char *why)
 {
 	if (h->status == 0) {
 		h->status = status;
@@ -68,14 +68,14 @@ bad:
 	return NULL;
 }
 
-static void parse_query(struct http_head *h, const char *s)
+static void parse_query(struct httpd_head *h, const char *s)
 {
 	while (s != NULL && *s != '\0') {
 		size_t n = strcspn(s, "&"), eq = MIN(strcspn(s, "="), n);
 		char *name = decode(s, eq, true),
 		     *value = eq < n ? decode(s + eq + 1, n - eq - 1, true) : xstrdup("");
 
-		if (name == NULL || value == NULL || h->params.n >= HTTP_PARAMS_MAX) {
+		if (name == NULL || value == NULL || h->params.n >= HTTPD_PARAMS_MAX) {
 			refuse(h, 400, "bad query");
 		} else if (name[0] != '\0') {
 			strvec_push(&h->params, name);
@@ -88,7 +88,7 @@ static void parse_query(struct http_head *h, const char *s)
 }
 
 /* "http://host/path" is allowed by the standard; the host part must pass like a Host field, which the caller checks. */
-static const char *skip_origin(const char *target, struct http_head *h)
+static const char *skip_origin(const char *target, struct httpd_head *h)
 {
 	const char *rest;
 
@@ -104,7 +104,7 @@ static const char *skip_origin(const char *target, struct http_head *h)
 	return rest ? rest : "/";
 }
 
-static void parse_target(struct http_head *h)
+static void parse_target(struct httpd_head *h)
 {
 	const char *s = skip_origin(h->target, h), *q = strchr(s, '?');
 	size_t n = q ? (size_t)(q - s) : strlen(s);
@@ -115,7 +115,7 @@ static void parse_target(struct http_head *h)
 		parse_query(h, q + 1);
 }
 
-static void parse_method(struct http_head *h, const char *s, size_t n)
+static void parse_method(struct httpd_head *h, const char *s, size_t n)
 {
 	static const char *const known[] = {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH"};
 
@@ -132,7 +132,7 @@ static void parse_method(struct http_head *h, const char *s, size_t n)
 	refuse(h, is_token(s, n) ? 501 : 400, "unknown method");
 }
 
-static void parse_request_line(struct http_head *h, const char *s, size_t n)
+static void parse_request_line(struct httpd_head *h, const char *s, size_t n)
 {
 	const char *sp1 = memchr(s, ' ', n),
 	           *sp2 = sp1 ? memchr(sp1 + 1, ' ', (size_t)(s + n - sp1 - 1)) : NULL;
@@ -162,7 +162,7 @@ static void parse_request_line(struct http_head *h, const char *s, size_t n)
 	parse_target(h);
 }
 
-static void parse_field(struct http_head *h, const char *s, size_t n)
+static void parse_field(struct httpd_head *h, const char *s, size_t n)
 {
 	const char *colon = memchr(s, ':', n);
 	size_t len = colon ? (size_t)(colon - s) : 0;
@@ -189,7 +189,7 @@ static void parse_field(struct http_head *h, const char *s, size_t n)
 	free(name);
 }
 
-static size_t count_field(const struct http_head *h, const char *name)
+static size_t count_field(const struct httpd_head *h, const char *name)
 {
 	size_t count = 0;
 
@@ -198,14 +198,14 @@ static size_t count_field(const struct http_head *h, const char *name)
 	return count;
 }
 
-static void judge_fields(struct http_head *h)
+static void judge_fields(struct httpd_head *h)
 {
-	const char *length = http_head_field(h, "content-length"),
-	           *connection = http_head_field(h, "connection");
+	const char *length = httpd_head_field(h, "content-length"),
+	           *connection = httpd_head_field(h, "connection");
 
 	if (count_field(h, "host") != 1)
 		refuse(h, 400, "exactly one Host field is needed");
-	if (http_head_field(h, "transfer-encoding") != NULL || count_field(h, "content-length") > 1)
+	if (httpd_head_field(h, "transfer-encoding") != NULL || count_field(h, "content-length") > 1)
 		refuse(h, 400, "a request has no body here");
 	else if (length != NULL && strcmp(length, "0") != 0)
 		refuse(h, strspn(length, "0123456789") == strlen(length) ? 413 : 400,
@@ -216,12 +216,12 @@ static void judge_fields(struct http_head *h)
 		h->keep_alive = true;
 }
 
-void http_head_parse(struct http_head *h, const char *head, size_t n)
+void httpd_head_parse(struct httpd_head *h, const char *head, size_t n)
 {
 	const char *s = head, *end = head + n;
 	bool first = true;
 
-	*h = (struct http_head){0};
+	*h = (struct httpd_head){0};
 	while (s < end) {
 		const char *lf = memchr(s, '\n', (size_t)(end - s));
 		size_t len = lf ? (size_t)(lf - s) : (size_t)(end - s);
@@ -249,7 +249,7 @@ void http_head_parse(struct http_head *h, const char *head, size_t n)
 		h->path = xstrdup("/");
 }
 
-void http_head_release(struct http_head *h)
+void httpd_head_release(struct httpd_head *h)
 {
 	free(h->target);
 	free(h->path);
@@ -257,10 +257,10 @@ void http_head_release(struct http_head *h)
 	strvec_release(&h->values);
 	strvec_release(&h->params);
 	strvec_release(&h->pvalues);
-	*h = (struct http_head){0};
+	*h = (struct httpd_head){0};
 }
 
-const char *http_head_field(const struct http_head *h, const char *name)
+const char *httpd_head_field(const struct httpd_head *h, const char *name)
 {
 	for (size_t i = 0; i < h->names.n; i++)
 		if (strcmp(h->names.v[i], name) == 0)
@@ -292,7 +292,7 @@ static bool same_host(const char *value, size_t n, const char *host)
 	return strlen(host) == n && strncasecmp(value, host, n) == 0;
 }
 
-bool http_host_allowed(const char *value, const char *own, const struct strvec *hosts)
+bool httpd_host_allowed(const char *value, const char *own, const struct strvec *hosts)
 {
 	static const char *const loopback[] = {"localhost", "127.0.0.1", "[::1]"};
 	size_t n = host_length(value);

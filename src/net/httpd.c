@@ -1,11 +1,11 @@
 #include "config.h"
 
-#include "web/http.h"
+#include "net/httpd.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "web/http_parse.h"
+#include "net/httpd_head.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,14 +30,14 @@ enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_HANDLED, PHASE_STREAM, PHASE_LAST };
 
 struct peer;
 
-struct http_request { /* and its connection: one request at a time */
-	LIST_ENTRY(http_request) link;
-	struct http_server *server;
+struct httpd_request { /* and its connection: one request at a time */
+	LIST_ENTRY(httpd_request) link;
+	struct httpd *server;
 	struct bufferevent *bev;
 	struct event *timer;
 	struct peer *peer;
 	enum phase phase;
-	struct http_head head;
+	struct httpd_head head;
 	bool has_head;
 	void (*on_gone)(void *);
 	void *gone_arg;
@@ -49,18 +49,18 @@ struct peer { /* connections by address */
 	int64_t n;
 };
 
-struct http_server {
+struct httpd {
 	struct event_base *base;
 	struct evconnlistener *listener;
 	struct event *resume;
-	http_handler *handler;
+	httpd_handler *handler;
 	void *arg;
 	char *own_host;
 	struct strvec hosts;
 	int64_t max_connections, max_per_peer;
-	LIST_HEAD(, http_request) connections;
+	LIST_HEAD(, httpd_request) connections;
 	LIST_HEAD(, peer) peers;
-	struct http_server_stats stats;
+	struct httpd_stats stats;
 };
 
 static const struct {
@@ -93,12 +93,12 @@ static const char *reason(int status)
 
 /* ---- connections ---- */
 
-static void connection_free(struct http_request *c)
+static void connection_free(struct httpd_request *c)
 {
 	if (c->on_gone != NULL)
 		c->on_gone(c->gone_arg);
 	if (c->has_head)
-		http_head_release(&c->head);
+		httpd_head_release(&c->head);
 	if (--c->peer->n == 0) {
 		LIST_REMOVE(c->peer, link);
 		free(c->peer);
@@ -110,7 +110,7 @@ static void connection_free(struct http_request *c)
 	free(c);
 }
 
-static void arm(struct http_request *c, tm_ms ms)
+static void arm(struct httpd_request *c, tm_ms ms)
 {
 	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
@@ -127,11 +127,11 @@ static void on_gone(struct bufferevent *bev, short what, void *arg)
 	connection_free(arg);
 }
 
-static void next_request(struct http_request *c);
+static void next_request(struct httpd_request *c);
 
 static void on_written(struct bufferevent *bev, void *arg)
 {
-	struct http_request *c = arg;
+	struct httpd_request *c = arg;
 
 	/* Also runs when writing was enabled with nothing to write, and then perhaps only after an answer was added. */
 	if (evbuffer_get_length(bufferevent_get_output(bev)) > 0)
@@ -173,14 +173,14 @@ static void add_common(struct evbuffer *out, int status, const char *content_typ
 }
 
 /* The answer is in the buffer: wait for the next request, or close behind it. */
-static void finish(struct http_request *c, bool keep)
+static void finish(struct httpd_request *c, bool keep)
 {
 	c->on_gone = NULL;
 	if (c->has_head)
-		http_head_release(&c->head);
+		httpd_head_release(&c->head);
 	c->has_head = false;
 	c->phase = keep ? PHASE_IDLE : PHASE_LAST;
-	arm(c, HTTP_STALL_MS);
+	arm(c, HTTPD_STALL_MS);
 	if (!keep)
 		bufferevent_disable(c->bev, EV_READ);
 	/* A write event follows in any case; the next pipelined request is looked at there. */
@@ -196,14 +196,14 @@ static bool etag_matches(const char *field, const char *etag)
 	return false;
 }
 
-void http_reply(struct http_request *c, const struct http_answer *a)
+void httpd_reply(struct httpd_request *c, const struct httpd_answer *a)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
 	bool keep = c->has_head && c->head.keep_alive && a->status < 500 && a->status != 400;
 	int status = a->status;
 
 	if (status == 200 && a->etag != NULL && c->has_head &&
-	    etag_matches(http_head_field(&c->head, "if-none-match"), a->etag))
+	    etag_matches(httpd_head_field(&c->head, "if-none-match"), a->etag))
 		status = 304;
 	c->server->stats.requests++;
 	c->server->stats.by_class[MIN(status / 100, 5)]++;
@@ -223,19 +223,19 @@ void http_reply(struct http_request *c, const struct http_answer *a)
 	finish(c, keep);
 }
 
-void http_reply_error(struct http_request *c, int status, const char *text)
+void httpd_reply_error(struct httpd_request *c, int status, const char *text)
 {
 	struct strbuf body = STRBUF_INIT(4096);
-	struct http_answer a = {.status = status, .content_type = "text/plain; charset=utf-8"};
+	struct httpd_answer a = {.status = status, .content_type = "text/plain; charset=utf-8"};
 
 	strbuf_addf(&body, "%d %s: %s\n", status, reason(status), text);
 	a.body = body.buf;
 	a.n = body.len;
-	http_reply(c, &a);
+	httpd_reply(c, &a);
 	strbuf_release(&body);
 }
 
-void http_stream_begin(struct http_request *c, const char *content_type)
+void httpd_stream_begin(struct httpd_request *c, const char *content_type)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
 
@@ -247,7 +247,7 @@ void http_stream_begin(struct http_request *c, const char *content_type)
 	event_del(c->timer);
 }
 
-int http_stream_send(struct http_request *c, const void *p, size_t n)
+int httpd_stream_send(struct httpd_request *c, const void *p, size_t n)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
 
@@ -260,14 +260,14 @@ int http_stream_send(struct http_request *c, const void *p, size_t n)
 	return 0;
 }
 
-void http_stream_end(struct http_request *c)
+void httpd_stream_end(struct httpd_request *c)
 {
 	finish(c, false);
 	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
 		connection_free(c);
 }
 
-void http_on_gone(struct http_request *c, void (*fn)(void *arg), void *arg)
+void httpd_on_gone(struct httpd_request *c, void (*fn)(void *arg), void *arg)
 {
 	c->on_gone = fn;
 	c->gone_arg = arg;
@@ -275,55 +275,55 @@ void http_on_gone(struct http_request *c, void (*fn)(void *arg), void *arg)
 
 /* ---- requests ---- */
 
-static void handle(struct http_request *c, const char *head, size_t n)
+static void handle(struct httpd_request *c, const char *head, size_t n)
 {
-	struct http_server *s = c->server;
+	struct httpd *s = c->server;
 	const char *host, *authority;
 
-	http_head_parse(&c->head, head, n);
+	httpd_head_parse(&c->head, head, n);
 	c->has_head = true;
 	c->phase = PHASE_HANDLED;
 	event_del(c->timer);
-	host = http_head_field(&c->head, "host");
-	authority = http_head_field(&c->head, ":authority");
+	host = httpd_head_field(&c->head, "host");
+	authority = httpd_head_field(&c->head, ":authority");
 	if (c->head.status == 0 &&
-	    (!http_host_allowed(host, s->own_host, &s->hosts) ||
-	        (authority != NULL && !http_host_allowed(authority, s->own_host, &s->hosts)))) {
+	    (!httpd_host_allowed(host, s->own_host, &s->hosts) ||
+	        (authority != NULL && !httpd_host_allowed(authority, s->own_host, &s->hosts)))) {
 		c->head.status = 421;
 		c->head.why = "this host name is not served here; see web.hosts";
 	}
 	if (c->head.status != 0) {
 		c->head.keep_alive = false;
-		http_reply_error(c, c->head.status, c->head.why);
+		httpd_reply_error(c, c->head.status, c->head.why);
 		return;
 	}
 	s->handler(c, s->arg);
 }
 
-static void too_large(struct http_request *c)
+static void too_large(struct httpd_request *c)
 {
 	c->phase = PHASE_HANDLED;
-	http_reply_error(c, 431, "the request is larger than 8 KiB");
+	httpd_reply_error(c, 431, "the request is larger than 8 KiB");
 }
 
 /* If a whole head has arrived: handle it.  Otherwise wait, but not for ever. */
-static void next_request(struct http_request *c)
+static void next_request(struct httpd_request *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->bev);
 	struct evbuffer_ptr end;
 	size_t have = evbuffer_get_length(in), n;
-	char head[HTTP_HEAD_MAX];
+	char head[HTTPD_HEAD_MAX];
 
 	if (c->phase != PHASE_IDLE && c->phase != PHASE_HEAD)
 		return;
 	if (have == 0) {
 		if (c->phase == PHASE_IDLE)
-			arm(c, HTTP_IDLE_MS);
+			arm(c, HTTPD_IDLE_MS);
 		return;
 	}
 	if (c->phase == PHASE_IDLE) {
 		c->phase = PHASE_HEAD;
-		arm(c, HTTP_REQUEST_MS);
+		arm(c, HTTPD_REQUEST_MS);
 	}
 	end = evbuffer_search(in, "\n\r\n", 3, NULL);
 	if (end.pos == -1) {
@@ -331,14 +331,14 @@ static void next_request(struct http_request *c)
 		struct evbuffer_ptr lf = evbuffer_search(in, "\n\n", 2, NULL);
 
 		if (lf.pos == -1) {
-			if (have >= HTTP_HEAD_MAX)
+			if (have >= HTTPD_HEAD_MAX)
 				too_large(c);
 			return;
 		}
 		end.pos = lf.pos - 1;
 	}
 	n = (size_t)end.pos + 3;
-	if (n > HTTP_HEAD_MAX) {
+	if (n > HTTPD_HEAD_MAX) {
 		too_large(c);
 		return;
 	}
@@ -353,7 +353,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 
 /* ---- accepting ---- */
 
-static struct peer *peer_of(struct http_server *s, const struct sockaddr *sa)
+static struct peer *peer_of(struct httpd *s, const struct sockaddr *sa)
 {
 	struct in6_addr addr = {0};
 	struct peer *p;
@@ -374,8 +374,8 @@ static struct peer *peer_of(struct http_server *s, const struct sockaddr *sa)
 
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
-	struct http_server *s = arg;
-	struct http_request *c;
+	struct httpd *s = arg;
+	struct httpd_request *c;
 	struct peer *peer;
 
 	peer = peer_of(s, sa);
@@ -397,15 +397,15 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	LIST_INSERT_HEAD(&s->connections, c, link);
 	s->stats.connections++;
 	bufferevent_setcb(c->bev, on_read, on_written, on_gone, c);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, HTTP_HEAD_MAX);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, HTTPD_HEAD_MAX);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-	arm(c, HTTP_REQUEST_MS);
+	arm(c, HTTPD_REQUEST_MS);
 }
 
 static void on_accept_error(struct evconnlistener *l, void *arg)
 {
 	struct timeval tv = {.tv_sec = ACCEPT_PAUSE_S};
-	struct http_server *s = arg;
+	struct httpd *s = arg;
 
 	log_warn("web: accept: %s; no new connections for %d s", strerror(errno), ACCEPT_PAUSE_S);
 	evconnlistener_disable(l);
@@ -414,7 +414,7 @@ static void on_accept_error(struct evconnlistener *l, void *arg)
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
-	evconnlistener_enable(((struct http_server *)arg)->listener);
+	evconnlistener_enable(((struct httpd *)arg)->listener);
 }
 
 /* ---- the server ---- */
@@ -435,7 +435,7 @@ static int parse_address(const char *address, struct sockaddr_storage *ss, int *
 	return rc;
 }
 
-static struct evconnlistener *listen_on(struct http_server *s, const char *address, struct err *err)
+static struct evconnlistener *listen_on(struct httpd *s, const char *address, struct err *err)
 {
 	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
 	struct sockaddr_storage ss;
@@ -458,10 +458,10 @@ static struct evconnlistener *listen_on(struct http_server *s, const char *addre
 	return l;
 }
 
-struct http_server *http_server_new(
-    struct event_base *base, const struct http_conf *conf, http_handler *handler, void *arg, struct err *err)
+struct httpd *httpd_new(
+    struct event_base *base, const struct httpd_conf *conf, httpd_handler *handler, void *arg, struct err *err)
 {
-	struct http_server *s = xcalloc(1, sizeof(*s));
+	struct httpd *s = xcalloc(1, sizeof(*s));
 	const char *colon = strrchr(conf->listen, ':');
 
 	s->base = base;
@@ -476,13 +476,13 @@ struct http_server *http_server_new(
 	LIST_INIT(&s->peers);
 	s->resume = event_new(base, -1, 0, on_resume, s);
 	if ((s->listener = listen_on(s, conf->listen, err)) == NULL) {
-		http_server_free(s);
+		httpd_free(s);
 		return NULL;
 	}
 	return s;
 }
 
-void http_server_free(struct http_server *s)
+void httpd_free(struct httpd *s)
 {
 	if (s == NULL)
 		return;
@@ -496,7 +496,7 @@ void http_server_free(struct http_server *s)
 	free(s);
 }
 
-int http_server_port(const struct http_server *s)
+int httpd_port(const struct httpd *s)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
@@ -507,22 +507,22 @@ int http_server_port(const struct http_server *s)
 	                                : ntohs(((struct sockaddr_in *)&ss)->sin_port);
 }
 
-const struct http_server_stats *http_server_stats(const struct http_server *s)
+const struct httpd_stats *httpd_stats(const struct httpd *s)
 {
 	return &s->stats;
 }
 
-const char *http_path(const struct http_request *c)
+const char *httpd_path(const struct httpd_request *c)
 {
 	return c->head.path;
 }
 
-const char *http_target(const struct http_request *c)
+const char *httpd_target(const struct httpd_request *c)
 {
 	return c->head.target;
 }
 
-const char *http_param(const struct http_request *c, const char *name)
+const char *httpd_param(const struct httpd_request *c, const char *name)
 {
 	for (size_t i = 0; i < c->head.params.n; i++)
 		if (strcmp(c->head.params.v[i], name) == 0)
@@ -530,12 +530,12 @@ const char *http_param(const struct http_request *c, const char *name)
 	return NULL;
 }
 
-const char *http_field(const struct http_request *c, const char *name)
+const char *httpd_field(const struct httpd_request *c, const char *name)
 {
-	return http_head_field(&c->head, name);
+	return httpd_head_field(&c->head, name);
 }
 
-bool http_is_head(const struct http_request *c)
+bool httpd_is_head(const struct httpd_request *c)
 {
 	return c->head.head;
 }

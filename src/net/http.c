@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "store/http.h"
+#include "net/http.h"
 
 #include "base/mem.h"
 

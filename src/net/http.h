@@ -9,8 +9,8 @@
  * Other codes: net.resolve net.connect net.timeout net.stall net.reset http.garbage http.no_length (TRANSIENT), tls
  * (PERMANENT: certificate or protocol; trying again does not help), bad_url (CONFIG).
  */
-#ifndef STORE_HTTP_H
-#define STORE_HTTP_H
+#ifndef NET_HTTP_H
+#define NET_HTTP_H
 
 #include "base/err.h"
 #include "base/strbuf.h"

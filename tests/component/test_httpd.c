@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "web/http.h"
+#include "net/httpd.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -24,25 +24,26 @@ static pid_t server_pid;
 
 /* ---- the server: a process of its own ---- */
 
-static void handle(struct http_request *req, void *arg)
+static void handle(struct httpd_request *req, void *arg)
 {
 	struct strbuf body = STRBUF_INIT(1 << 20);
-	struct http_answer a = {.status = 200, .content_type = "text/plain; charset=utf-8", .etag = "v1"};
+	struct httpd_answer a = {.status = 200, .content_type = "text/plain; charset=utf-8", .etag = "v1"};
 
-	if (strcmp(http_path(req), "/stream") == 0) {
-		http_stream_begin(req, "text/event-stream; charset=utf-8");
-		http_stream_send(req, "data: 1\n\n", 9);
-		http_stream_end(req);
+	if (strcmp(httpd_path(req), "/stream") == 0) {
+		httpd_stream_begin(req, "text/event-stream; charset=utf-8");
+		httpd_stream_send(req, "data: 1\n\n", 9);
+		httpd_stream_end(req);
 		return;
 	}
-	if (strcmp(http_path(req), "/missing") == 0) {
-		http_reply_error(req, 404, "there is no such page");
+	if (strcmp(httpd_path(req), "/missing") == 0) {
+		httpd_reply_error(req, 404, "there is no such page");
 		return;
 	}
-	strbuf_addf(&body, "path=%s q=%s", http_path(req), http_param(req, "q") ? http_param(req, "q") : "-");
+	strbuf_addf(
+	    &body, "path=%s q=%s", httpd_path(req), httpd_param(req, "q") ? httpd_param(req, "q") : "-");
 	a.body = body.buf;
 	a.n = body.len;
-	http_reply(req, &a);
+	httpd_reply(req, &a);
 	strbuf_release(&body);
 }
 
@@ -55,26 +56,26 @@ static int serve(int out)
 {
 	struct event_base *base = event_base_new();
 	struct strvec hosts = STRVEC_INIT;
-	struct http_conf conf = {
+	struct httpd_conf conf = {
 	    .listen = "127.0.0.1:0", .hosts = &hosts, .max_connections = CONNECTIONS, .max_per_peer = PER_PEER};
 	struct event *term = evsignal_new(base, SIGTERM, on_term, base);
 	struct err err = ERR_INIT;
-	struct http_server *s;
+	struct httpd *s;
 	int real;
 
 	signal(SIGPIPE, SIG_IGN);
 	event_add(term, NULL);
 	strvec_push(&hosts, "status.example.org");
-	if ((s = http_server_new(base, &conf, handle, NULL, &err)) == NULL) {
+	if ((s = httpd_new(base, &conf, handle, NULL, &err)) == NULL) {
 		fprintf(stderr, "# %s\n", err.text);
 		return 1;
 	}
-	real = http_server_port(s);
+	real = httpd_port(s);
 	if (write(out, &real, sizeof(real)) != sizeof(real))
 		return 1;
 	close(out);
 	event_base_dispatch(base);
-	http_server_free(s);
+	httpd_free(s);
 	event_free(term);
 	event_base_free(base);
 	strvec_release(&hosts);
@@ -318,15 +319,15 @@ static void test_slow_sender(void)
 	bool closed = false;
 	int fd = dial();
 
-	for (size_t i = 0; !closed && clock_mono() - began < 2 * HTTP_REQUEST_MS; i++) {
+	for (size_t i = 0; !closed && clock_mono() - began < 2 * HTTPD_REQUEST_MS; i++) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		char c = i < sizeof(head) - 1 ? head[i] : 'a', buf[512];
 
 		closed = send(fd, &c, 1, MSG_NOSIGNAL) != 1 ||
 		         (poll(&p, 1, 100) == 1 && read(fd, buf, sizeof(buf)) <= 0);
 	}
-	ok(closed && clock_mono() - began < HTTP_REQUEST_MS + 5000, "a slow sender is cut off after %d s",
-	    HTTP_REQUEST_MS / 1000);
+	ok(closed && clock_mono() - began < HTTPD_REQUEST_MS + 5000, "a slow sender is cut off after %d s",
+	    HTTPD_REQUEST_MS / 1000);
 	close(fd);
 }
 
