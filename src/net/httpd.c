@@ -26,7 +26,7 @@
 #define ACCEPT_PAUSE_S    1
 #define STREAM_BEHIND_MAX (256 << 10) /* unread bytes of a stream before its client counts as gone */
 
-enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_HANDLED, PHASE_STREAM, PHASE_LAST };
+enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_HANDLED, PHASE_STREAM, PHASE_LAST, PHASE_LINGER };
 
 struct peer;
 
@@ -38,7 +38,8 @@ struct httpd_request { /* and its connection: one request at a time */
 	struct peer *peer;
 	enum phase phase;
 	struct httpd_head head;
-	bool has_head;
+	bool has_head, body_due; /* body_due: bytes of it are still to come, or to be left alone */
+	struct evbuffer *body; /* whole; NULL: none */
 	void (*on_gone)(void *);
 	void *gone_arg;
 };
@@ -58,6 +59,9 @@ struct httpd {
 	char *own_host;
 	struct strvec hosts;
 	int64_t max_connections, max_per_peer;
+	size_t post_body_max;
+	bool (*may_post)(struct httpd_request *, void *arg);
+	const char *option;
 	LIST_HEAD(, httpd_request) connections;
 	LIST_HEAD(, peer) peers;
 	struct httpd_stats stats;
@@ -71,10 +75,13 @@ static const struct {
     {303, "See Other"},
     {304, "Not Modified"},
     {400, "Bad Request"},
+    {401, "Unauthorized"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
+    {411, "Length Required"},
     {413, "Content Too Large"},
     {414, "URI Too Long"},
+    {417, "Expectation Failed"},
     {421, "Misdirected Request"},
     {431, "Request Header Fields Too Large"},
     {500, "Internal Server Error"},
@@ -99,6 +106,8 @@ static void connection_free(struct httpd_request *c)
 		c->on_gone(c->gone_arg);
 	if (c->has_head)
 		httpd_head_release(&c->head);
+	if (c->body != NULL)
+		evbuffer_free(c->body);
 	if (--c->peer->n == 0) {
 		LIST_REMOVE(c->peer, link);
 		free(c->peer);
@@ -129,6 +138,16 @@ static void on_gone(struct bufferevent *bev, short what, void *arg)
 
 static void next_request(struct httpd_request *c);
 
+/* Closing on bytes that were not read resets the connection, and the answer with it: let them come, and forget them. */
+static void linger(struct httpd_request *c)
+{
+	c->phase = PHASE_LINGER;
+	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
+	bufferevent_enable(c->bev, EV_READ);
+	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+	arm(c, HTTPD_LINGER_MS);
+}
+
 static void on_written(struct bufferevent *bev, void *arg)
 {
 	struct httpd_request *c = arg;
@@ -136,7 +155,9 @@ static void on_written(struct bufferevent *bev, void *arg)
 	/* Also runs when writing was enabled with nothing to write, and then perhaps only after an answer was added. */
 	if (evbuffer_get_length(bufferevent_get_output(bev)) > 0)
 		return;
-	if (c->phase == PHASE_LAST)
+	if (c->phase == PHASE_LAST && c->body_due)
+		linger(c);
+	else if (c->phase == PHASE_LAST)
 		connection_free(c);
 	else if (c->phase == PHASE_IDLE)
 		next_request(c);
@@ -179,6 +200,9 @@ static void finish(struct httpd_request *c, bool keep)
 	if (c->has_head)
 		httpd_head_release(&c->head);
 	c->has_head = false;
+	if (c->body != NULL)
+		evbuffer_free(c->body);
+	c->body = NULL;
 	c->phase = keep ? PHASE_IDLE : PHASE_LAST;
 	arm(c, HTTPD_STALL_MS);
 	if (!keep)
@@ -199,7 +223,7 @@ static bool etag_matches(const char *field, const char *etag)
 void httpd_reply(struct httpd_request *c, const struct httpd_answer *a)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
-	bool keep = c->has_head && c->head.keep_alive && a->status < 500 && a->status != 400;
+	bool keep = c->has_head && c->head.keep_alive && a->status < 500 && a->status != 400 && !c->body_due;
 	int status = a->status;
 
 	if (status == 200 && a->etag != NULL && c->has_head &&
@@ -214,7 +238,12 @@ void httpd_reply(struct httpd_request *c, const struct httpd_answer *a)
 	if (a->location != NULL)
 		evbuffer_add_printf(out, "Location: %s\r\n", a->location);
 	if (status == 405)
-		evbuffer_add_printf(out, "Allow: GET, HEAD\r\n");
+		evbuffer_add_printf(
+		    out, "Allow: GET, HEAD%s\r\n", c->server->post_body_max > 0 ? ", POST" : "");
+	if (a->challenge != NULL)
+		evbuffer_add_printf(out, "WWW-Authenticate: %s\r\n", a->challenge);
+	if (a->retry_after > 0)
+		evbuffer_add_printf(out, "Retry-After: %d\r\n", a->retry_after);
 	if (status != 304)
 		evbuffer_add_printf(out, "Content-Length: %zu\r\n", a->n);
 	evbuffer_add_printf(out, "Connection: %s\r\n\r\n", keep ? "keep-alive" : "close");
@@ -275,29 +304,56 @@ void httpd_on_gone(struct httpd_request *c, void (*fn)(void *arg), void *arg)
 
 /* ---- requests ---- */
 
+static void read_body(struct httpd_request *c);
+
 static void handle(struct httpd_request *c, const char *head, size_t n)
 {
 	struct httpd *s = c->server;
 	const char *host, *authority;
 
-	httpd_head_parse(&c->head, head, n);
+	httpd_head_parse(&c->head, head, n, s->post_body_max);
 	c->has_head = true;
+	c->body_due = c->head.body > 0 || (c->head.post && c->head.status == 413);
 	c->phase = PHASE_HANDLED;
-	event_del(c->timer);
 	host = httpd_head_field(&c->head, "host");
 	authority = httpd_head_field(&c->head, ":authority");
 	if (c->head.status == 0 &&
 	    (!httpd_host_allowed(host, s->own_host, &s->hosts) ||
 	        (authority != NULL && !httpd_host_allowed(authority, s->own_host, &s->hosts)))) {
 		c->head.status = 421;
-		c->head.why = "this host name is not served here; see web.hosts";
+		c->head.why = "this host name is not served here; see the option hosts";
 	}
 	if (c->head.status != 0) {
 		c->head.keep_alive = false;
 		httpd_reply_error(c, c->head.status, c->head.why);
+	} else if (c->head.post && s->may_post != NULL && !s->may_post(c, s->arg)) {
 		return;
+	} else if (c->body_due) {
+		if (c->head.expects)
+			evbuffer_add_printf(bufferevent_get_output(c->bev), "HTTP/1.1 100 Continue\r\n\r\n");
+		c->phase = PHASE_BODY;
+		bufferevent_setwatermark(c->bev, EV_READ, 0, MAX(c->head.body, (size_t)HTTPD_HEAD_MAX));
+		read_body(c);
+	} else {
+		event_del(c->timer);
+		s->handler(c, s->arg);
 	}
-	s->handler(c, s->arg);
+}
+
+/* The deadline that began with the first byte of the head is still running. */
+static void read_body(struct httpd_request *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+
+	if (evbuffer_get_length(in) < c->head.body)
+		return;
+	c->body = evbuffer_new();
+	evbuffer_remove_buffer(in, c->body, c->head.body);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, HTTPD_HEAD_MAX);
+	c->body_due = false;
+	c->phase = PHASE_HANDLED;
+	event_del(c->timer);
+	c->server->handler(c, c->server->arg);
 }
 
 static void too_large(struct httpd_request *c)
@@ -348,7 +404,17 @@ static void next_request(struct httpd_request *c)
 
 static void on_read(struct bufferevent *bev, void *arg)
 {
-	next_request(arg);
+	struct httpd_request *c = arg;
+
+	if (c->phase == PHASE_BODY) {
+		read_body(c);
+	} else if (c->phase == PHASE_LINGER) {
+		struct evbuffer *in = bufferevent_get_input(bev);
+
+		evbuffer_drain(in, evbuffer_get_length(in));
+	} else {
+		next_request(c);
+	}
 }
 
 /* ---- accepting ---- */
@@ -443,13 +509,13 @@ static struct evconnlistener *listen_on(struct httpd *s, const char *address, st
 	struct evconnlistener *l;
 
 	if (parse_address(address, &ss, &len) == -1) {
-		err_set(
-		    err, ERR_CONFIG, "web.listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:8080", address);
+		err_set(err, ERR_CONFIG, "%s.listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:8080",
+		    s->option, address);
 		return NULL;
 	}
 	l = evconnlistener_new_bind(s->base, on_accept, s, flags, 1024, (struct sockaddr *)&ss, len);
 	if (l == NULL) {
-		err_errno(err, "web.listen: %s", address);
+		err_errno(err, "%s.listen: %s", s->option, address);
 		return NULL;
 	}
 	/* Inherited by accepted sockets: an answer with a body must not wait for an acknowledgement. */
@@ -469,6 +535,9 @@ struct httpd *httpd_new(
 	s->arg = arg;
 	s->max_connections = conf->max_connections;
 	s->max_per_peer = conf->max_per_peer;
+	s->post_body_max = conf->post_body_max;
+	s->may_post = conf->may_post;
+	s->option = conf->option ? conf->option : "web";
 	s->own_host = xstrndup(conf->listen, colon ? (size_t)(colon - conf->listen) : strlen(conf->listen));
 	for (size_t i = 0; conf->hosts != NULL && i < conf->hosts->n; i++)
 		strvec_push(&s->hosts, conf->hosts->v[i]);
@@ -538,4 +607,15 @@ const char *httpd_field(const struct httpd_request *c, const char *name)
 bool httpd_is_head(const struct httpd_request *c)
 {
 	return c->head.head;
+}
+
+bool httpd_is_post(const struct httpd_request *c)
+{
+	return c->head.post;
+}
+
+const char *httpd_body(const struct httpd_request *c, size_t *n)
+{
+	*n = c->body ? evbuffer_get_length(c->body) : 0;
+	return *n > 0 ? (const char *)evbuffer_pullup(c->body, -1) : "";
 }

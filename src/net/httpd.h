@@ -1,10 +1,11 @@
 /*
- * httpd.h: an HTTP/1.1 server that can only be asked, never told: GET and HEAD, no bodies.
+ * httpd.h: an HTTP/1.1 server that can only be asked, never told: GET and HEAD, no bodies.  Unless its owner says at the
+ * start how much it may be told at once: then POST with a Content-Length up to that is taken too, by this server alone.
  *
  * It is our own because of what the page must refuse and the library at hand lets through: several or missing Host
  * fields, foreign hosts (DNS rebinding), folded lines, bare LF, NUL in values, bodies by any framing, slow senders, and
- * connections without number.  A request is at most HTTPD_HEAD_MAX bytes and must be whole within HTTPD_REQUEST_MS of its
- * first byte; whatever is not plainly right is answered 400 and the connection closed.
+ * connections without number.  A request's head is at most HTTPD_HEAD_MAX bytes and the request must be whole, body and
+ * all, within HTTPD_REQUEST_MS of its first byte; whatever is not plainly right is answered 400 and the connection closed.
  */
 #ifndef HTTPD_H
 #define HTTPD_H
@@ -21,6 +22,7 @@ struct httpd_request;
 #define HTTPD_REQUEST_MS 10000 /* first byte of a request to its last */
 #define HTTPD_IDLE_MS    65000 /* a kept connection without a request */
 #define HTTPD_STALL_MS   20000 /* an answer nobody reads */
+#define HTTPD_LINGER_MS  2000 /* for a refused body to stop coming, lest the answer be lost in a reset */
 #define HTTPD_ANSWER_MAX (64 << 20)
 #define HTTPD_PARAMS_MAX 16
 
@@ -29,6 +31,13 @@ struct httpd_conf {
 	const struct strvec
 	    *hosts; /* names accepted in Host besides loopback names and the listening address */
 	int64_t max_connections, max_per_peer;
+	size_t post_body_max; /* 0: there is no POST */
+	/*
+	 * Before a POST's body is read: false when it was answered already (it may not bring anything), then the body is not
+	 * looked at and the connection ends.  NULL: every good head may.
+	 */
+	bool (*may_post)(struct httpd_request *, void *arg);
+	const char *option; /* the configuration's word for the section, for messages; NULL: "web" */
 };
 
 /*
@@ -54,6 +63,9 @@ const char *httpd_path(const struct httpd_request *);
 const char *httpd_param(const struct httpd_request *, const char *name);
 const char *httpd_field(const struct httpd_request *, const char *name); /* lower-case name; NULL: absent */
 bool httpd_is_head(const struct httpd_request *);
+bool httpd_is_post(const struct httpd_request *);
+/* What a POST brought, n bytes, lent until it is answered. */
+const char *httpd_body(const struct httpd_request *, size_t *n);
 /* The undecoded target, for links that come back to the same view. */
 const char *httpd_target(const struct httpd_request *);
 
@@ -64,6 +76,8 @@ struct httpd_answer {
 	size_t n;
 	const char *etag; /* without quotes; NULL: none.  A matching If-None-Match is answered 304 here */
 	const char *location; /* for redirects within the page */
+	const char *challenge; /* with 401: the WWW-Authenticate field */
+	int retry_after; /* seconds, with 503; 0: not said */
 	bool immutable; /* may be kept by the client for an hour; otherwise no-store */
 	bool inline_style; /* SVG made by us: style attributes allowed */
 };

@@ -115,7 +115,7 @@ static void parse_target(struct httpd_head *h)
 		parse_query(h, q + 1);
 }
 
-static void parse_method(struct httpd_head *h, const char *s, size_t n)
+static void parse_method(struct httpd_head *h, const char *s, size_t n, bool may_post)
 {
 	static const char *const known[] = {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH"};
 
@@ -123,16 +123,19 @@ static void parse_method(struct httpd_head *h, const char *s, size_t n)
 		h->head = n == 4;
 		return;
 	}
+	if (may_post && n == 4 && memcmp(s, "POST", 4) == 0) {
+		h->post = true;
+		return;
+	}
 	for (size_t i = 0; i < NITEMS(known); i++)
 		if (strlen(known[i]) == n && memcmp(known[i], s, n) == 0) {
-			h->allow = true;
-			refuse(h, 405, "this page is read-only");
+			refuse(h, 405, may_post ? "only POST brings something" : "this page is read-only");
 			return;
 		}
 	refuse(h, is_token(s, n) ? 501 : 400, "unknown method");
 }
 
-static void parse_request_line(struct httpd_head *h, const char *s, size_t n)
+static void parse_request_line(struct httpd_head *h, const char *s, size_t n, bool may_post)
 {
 	const char *sp1 = memchr(s, ' ', n),
 	           *sp2 = sp1 ? memchr(sp1 + 1, ' ', (size_t)(s + n - sp1 - 1)) : NULL;
@@ -142,7 +145,7 @@ static void parse_request_line(struct httpd_head *h, const char *s, size_t n)
 		refuse(h, 400, "bad request line");
 		return;
 	}
-	parse_method(h, s, (size_t)(sp1 - s));
+	parse_method(h, s, (size_t)(sp1 - s), may_post);
 	if (s + n - sp2 - 1 != 8 ||
 	    (memcmp(sp2 + 1, "HTTP/1.1", 8) != 0 && memcmp(sp2 + 1, "HTTP/1.0", 8) != 0)) {
 		refuse(h, memcmp(sp2 + 1, "HTTP/", MIN((size_t)5, (size_t)(s + n - sp2 - 1))) == 0 ? 505 : 400,
@@ -198,25 +201,57 @@ static size_t count_field(const struct httpd_head *h, const char *name)
 	return count;
 }
 
-static void judge_fields(struct httpd_head *h)
+/* Digits alone, and a number that max holds; -1 otherwise, with what is to be answered. */
+static int64_t read_length(struct httpd_head *h, const char *length, size_t max)
 {
-	const char *length = httpd_head_field(h, "content-length"),
-	           *connection = httpd_head_field(h, "connection");
+	size_t n = strlen(length);
+	int64_t value = 0;
+
+	if (n == 0 || strspn(length, "0123456789") < n) {
+		refuse(h, 400, "a length is a decimal number");
+		return -1;
+	}
+	for (size_t i = 0; i < n; i++)
+		if ((value = value * 10 + (length[i] - '0')) > (int64_t)max) {
+			refuse(h, 413, max > 0 ? "the body is too large" : "a request has no body here");
+			return -1;
+		}
+	return value;
+}
+
+/* The one framing there is: a single Content-Length.  Chunks are what smuggling is made of, and no sender needs them. */
+static void judge_body(struct httpd_head *h, size_t body_max)
+{
+	const char *length = httpd_head_field(h, "content-length"), *expect = httpd_head_field(h, "expect");
+	int64_t n = 0;
+
+	if (httpd_head_field(h, "transfer-encoding") != NULL || count_field(h, "content-length") > 1)
+		refuse(h, 400,
+		    h->post ? "one Content-Length is the only framing here" : "a request has no body here");
+	else if (length != NULL)
+		n = read_length(h, length, h->post ? body_max : 0);
+	else if (h->post)
+		refuse(h, 411, "Content-Length is missing");
+	if (h->post && expect != NULL && strcasecmp(expect, "100-continue") != 0)
+		refuse(h, 417, "unknown expectation");
+	h->body = n > 0 ? (size_t)n : 0;
+	h->expects = expect != NULL && h->body > 0;
+}
+
+static void judge_fields(struct httpd_head *h, size_t body_max)
+{
+	const char *connection = httpd_head_field(h, "connection");
 
 	if (count_field(h, "host") != 1)
 		refuse(h, 400, "exactly one Host field is needed");
-	if (httpd_head_field(h, "transfer-encoding") != NULL || count_field(h, "content-length") > 1)
-		refuse(h, 400, "a request has no body here");
-	else if (length != NULL && strcmp(length, "0") != 0)
-		refuse(h, strspn(length, "0123456789") == strlen(length) ? 413 : 400,
-		    "a request has no body here");
+	judge_body(h, body_max);
 	if (connection != NULL && strcasecmp(connection, "close") == 0)
 		h->keep_alive = false;
 	else if (connection != NULL && strcasecmp(connection, "keep-alive") == 0)
 		h->keep_alive = true;
 }
 
-void httpd_head_parse(struct httpd_head *h, const char *head, size_t n)
+void httpd_head_parse(struct httpd_head *h, const char *head, size_t n, size_t body_max)
 {
 	const char *s = head, *end = head + n;
 	bool first = true;
@@ -234,7 +269,7 @@ void httpd_head_parse(struct httpd_head *h, const char *head, size_t n)
 		if (--len == 0)
 			break;
 		if (first)
-			parse_request_line(h, s, len);
+			parse_request_line(h, s, len, body_max > 0);
 		else
 			parse_field(h, s, len);
 		first = false;
@@ -242,7 +277,7 @@ void httpd_head_parse(struct httpd_head *h, const char *head, size_t n)
 	}
 	if (first)
 		refuse(h, 400, "empty request");
-	judge_fields(h);
+	judge_fields(h, body_max);
 	if (h->target == NULL)
 		h->target = xstrdup("/");
 	if (h->path == NULL)

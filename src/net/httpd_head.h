@@ -10,14 +10,18 @@ struct httpd_head {
 	char *path; /* decoded */
 	struct strvec names, values; /* header fields, names in lower case */
 	struct strvec params, pvalues; /* query, decoded */
-	bool head, keep_alive;
+	bool head, post, keep_alive;
+	size_t body; /* bytes that follow the head; only with post */
+	bool expects; /* they follow once they were asked for: "Expect: 100-continue" */
 	int status; /* 0: good; otherwise what to answer */
 	const char *why;
-	bool allow; /* the answer needs Allow: GET, HEAD */
 };
 
-/* head: the n bytes up to and with the empty line.  Release in any case. */
-void httpd_head_parse(struct httpd_head *, const char *head, size_t n);
+/*
+ * head: the n bytes up to and with the empty line.  body_max: bytes a POST may bring along; 0: there is no POST.
+ * Release in any case.
+ */
+void httpd_head_parse(struct httpd_head *, const char *head, size_t n, size_t body_max);
 void httpd_head_release(struct httpd_head *);
 const char *httpd_head_field(const struct httpd_head *, const char *name); /* the first by that name, or NULL */
 /*

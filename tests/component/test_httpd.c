@@ -1,4 +1,7 @@
-/* The page's server over real sockets: what it must refuse, what it must survive, and the headers of what it answers. */
+/*
+ * The server over real sockets: what it must refuse, what it must survive, and the headers of what it answers; once as
+ * the page has it, and once taking POST.
+ */
 #include "config.h"
 
 #include "tests/tap.h"
@@ -19,8 +22,11 @@
 #define CONNECTIONS 40
 #define PER_PEER    20
 
+#define BODY_MAX 100000
+
 static int port;
 static pid_t server_pid;
+static bool posting; /* the server takes POST; whatever else it must refuse is the same */
 
 /* ---- the server: a process of its own ---- */
 
@@ -41,10 +47,28 @@ static void handle(struct httpd_request *req, void *arg)
 	}
 	strbuf_addf(
 	    &body, "path=%s q=%s", httpd_path(req), httpd_param(req, "q") ? httpd_param(req, "q") : "-");
+	if (httpd_is_post(req)) {
+		size_t n;
+		const char *p = httpd_body(req, &n);
+
+		strbuf_addf(&body, " n=%zu body=", n);
+		strbuf_add(&body, p, n);
+	}
 	a.body = body.buf;
 	a.n = body.len;
 	httpd_reply(req, &a);
 	strbuf_release(&body);
+}
+
+static bool may_post(struct httpd_request *req, void *arg)
+{
+	static const struct httpd_answer no = {
+	    .status = 401, .content_type = "text/plain; charset=utf-8", .challenge = "Basic realm=\"x\""};
+
+	if (strcmp(httpd_path(req), "/forbidden") != 0)
+		return true;
+	httpd_reply(req, &no);
+	return false;
 }
 
 static void on_term(evutil_socket_t sig, short what, void *arg)
@@ -66,6 +90,10 @@ static int serve(int out)
 	signal(SIGPIPE, SIG_IGN);
 	event_add(term, NULL);
 	strvec_push(&hosts, "status.example.org");
+	if (posting) {
+		conf.post_body_max = BODY_MAX;
+		conf.may_post = may_post;
+	}
 	if ((s = httpd_new(base, &conf, handle, NULL, &err)) == NULL) {
 		fprintf(stderr, "# %s\n", err.text);
 		return 1;
@@ -157,7 +185,7 @@ static int ask(const char *request, size_t n, bool *closed, struct strbuf *answe
 #define END  "\r\n"
 #define R(s) s, sizeof(s) - 1
 
-static const struct {
+static const struct row {
 	const char *request;
 	size_t n;
 	int status, or_status;
@@ -168,10 +196,9 @@ static const struct {
     {R("HEAD / HTTP/1.1\r\n" H END), 200, 0, false, "Content-Length: 10\r\n",
         "HEAD has the length of the body it leaves out"},
     {R("GET / HTTP/1.0\r\n" H END), 200, 0, true, "path=/", "HTTP/1.0 is answered and closed"},
-    {R("POST / HTTP/1.1\r\n" H "Content-Length: 2\r\n" END "hi"), 405, 0, true, "Allow: GET, HEAD\r\n", "POST"},
-    {R("PUT / HTTP/1.1\r\n" H END), 405, 0, true, "Allow: GET, HEAD\r\n", "PUT"},
-    {R("DELETE / HTTP/1.1\r\n" H END), 405, 0, true, "Allow: GET, HEAD\r\n", "DELETE"},
-    {R("PATCH / HTTP/1.1\r\n" H END), 405, 0, true, "Allow: GET, HEAD\r\n", "PATCH"},
+    {R("PUT / HTTP/1.1\r\n" H END), 405, 0, true, "Allow: GET, HEAD", "PUT"},
+    {R("DELETE / HTTP/1.1\r\n" H END), 405, 0, true, "Allow: GET, HEAD", "DELETE"},
+    {R("PATCH / HTTP/1.1\r\n" H END), 405, 0, true, "Allow: GET, HEAD", "PATCH"},
     {R("OPTIONS / HTTP/1.1\r\n" H END), 405, 501, true, NULL, "OPTIONS"},
     {R("TRACE / HTTP/1.1\r\n" H END), 405, 501, true, NULL, "TRACE"},
     {R("BREW / HTTP/1.1\r\n" H END), 501, 0, true, NULL, "a method nobody knows"},
@@ -218,24 +245,131 @@ static const struct {
     {R("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 400, 501, true, NULL, "a TLS greeting"},
     {R("GET / HTTP/1.1\r\n" H "If-None-Match: \"v1\"\r\n" END), 304, 0, false, NULL,
         "what the client has is not sent again"},
+    {R("GET / HTTP/1.1\r\n" H "Content-Length: 2\r\n" END "hi"), 413, 400, true, NULL, "GET with a body"},
     {R("GET /missing HTTP/1.1\r\n" H END), 404, 0, false, "Content-Security-Policy: default-src 'none'",
         "errors bear the same headers"},
     {R("GET /stream HTTP/1.1\r\n" H END), 200, 0, true, "data: 1\n\n", "a stream ends with its connection"},
 };
 
+/* Of a server that is only asked. */
+static const struct row page_rows[] = {
+    {R("POST / HTTP/1.1\r\n" H "Content-Length: 2\r\n" END "hi"), 405, 0, true, "Allow: GET, HEAD\r\n", "POST"},
+    {R("POST / HTTP/1.1\r\n" H END), 405, 0, true, "Allow: GET, HEAD\r\n", "POST without a body"},
+};
+
+#define P "POST / HTTP/1.1\r\n" H
+
+/* Of one that is told things. */
+static const struct row post_rows[] = {
+    {R(P "Content-Length: 2\r\n" END "hi"), 200, 0, false, "n=2 body=hi", "POST"},
+    {R("POST /a?q=b HTTP/1.1\r\n" H "Content-Length: 2\r\n" END "hi"), 200, 0, false, "path=/a q=b n=2",
+        "POST has a path and a query too"},
+    {R("POST / HTTP/1.0\r\n" H "Content-Length: 2\r\n" END "hi"), 200, 0, true, "n=2 body=hi",
+        "POST of HTTP/1.0"},
+    {R(P "Content-Length: 0\r\n" END), 200, 0, false, "n=0 body=", "POST of nothing"},
+    {R(P "Content-Length: 00002\r\n" END "hi"), 200, 0, false, "n=2 body=hi", "zeros before a length"},
+    {R(P "Content-Length: 3\r\n" END "a\0\n"), 200, 0, false, "n=3 body=a", "a body of any bytes"},
+    {R(P END), 411, 0, true, NULL, "POST without a length"},
+    {R(P "Content-Length: 100001\r\n" END "hi"), 413, 0, true, NULL, "POST of more than is taken"},
+    {R(P "Content-Length: 99999999999999999999\r\n" END), 413, 0, true, NULL, "a length beyond numbers"},
+    {R(P "Content-Length: -1\r\n" END), 400, 0, true, NULL, "a negative length"},
+    {R(P "Content-Length: +2\r\n" END "hi"), 400, 0, true, NULL, "a signed length"},
+    {R(P "Content-Length: 2 \r\n" END "hi"), 200, 0, false, "n=2 ", "a blank behind a length"},
+    {R(P "Content-Length: 0x2\r\n" END "hi"), 400, 0, true, NULL, "a length in hex"},
+    {R(P "Content-Length:\r\n" END "hi"), 400, 0, true, NULL, "an empty length"},
+    {R(P "Content-Length: 2, 2\r\n" END "hi"), 400, 0, true, NULL, "a list of lengths"},
+    {R(P "Content-Length: 2\r\nContent-Length: 2\r\n" END "hi"), 400, 0, true, NULL, "a length said twice"},
+    {R(P "Content-Length: 2\r\nContent-Length: 3\r\n" END "hi"), 400, 0, true, NULL, "two different lengths"},
+    {R(P "Transfer-Encoding: chunked\r\n" END "2\r\nhi\r\n0\r\n\r\n"), 400, 0, true, NULL, "chunks"},
+    {R(P "Transfer-Encoding: xchunked\r\nContent-Length: 2\r\n" END "hi"), 400, 0, true, NULL,
+        "an unknown coding"},
+    {R(P "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n" END "0\r\n\r\nGET /smuggled HTTP/1.1\r\n" H END),
+        400, 0, true, NULL, "length and chunks: nothing is smuggled"},
+    {R(P "Transfer-Encoding: identity\r\nContent-Length: 2\r\n" END "hi"), 400, 0, true, NULL, "any coding"},
+    {R(P "Content-Length: 2\r\nExpect: 100-continue\r\n" END "hi"), 200, 0, false, NULL, NULL},
+    {R(P "Content-Length: 2\r\nExpect: a miracle\r\n" END "hi"), 417, 0, true, NULL, "an unknown expectation"},
+    {R("POST / HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 2\r\n" END "hi"), 421, 0, true, NULL,
+        "POST to a foreign Host"},
+    {R("POST / HTTP/1.1\r\nContent-Length: 2\r\n" END "hi"), 400, 0, true, NULL, "POST without Host"},
+    {R("POST /forbidden HTTP/1.1\r\n" H "Content-Length: 2\r\n" END "hi"), 401, 0, true,
+        "WWW-Authenticate: Basic realm=\"x\"\r\n", "who may not post is told so"},
+    {R("POST /forbidden HTTP/1.1\r\n" H "Content-Length: 90000\r\nExpect: 100-continue\r\n" END), 401, 0, true,
+        NULL, "and is not asked for the body"},
+    {R("PUT / HTTP/1.1\r\n" H "Content-Length: 2\r\n" END "hi"), 405, 0, true, "Allow: GET, HEAD, POST\r\n",
+        "PUT is still refused"},
+};
+
+static void check_row(const struct row *r, struct strbuf *answer)
+{
+	bool closed;
+	int status = ask(r->request, r->n, &closed, answer);
+	bool good = status == r->status || (r->or_status != 0 && status == r->or_status);
+
+	if (r->what != NULL)
+		ok(good && closed == r->closes && (r->holds == NULL || strstr(answer->buf, r->holds) != NULL),
+		    "%s: %d%s", r->what, status, closed ? ", closed" : "");
+	else
+		ok(strncmp(answer->buf, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n", 42) == 0 &&
+		        strstr(answer->buf, "n=2 body=hi") != NULL,
+		    "who waits to be asked for the body is asked for it");
+	ok(strstr(answer->buf, "smuggled") == NULL, "one answer for one request");
+}
+
 static void test_table(void)
 {
 	struct strbuf answer = STRBUF_INIT(1 << 20);
 
-	for (size_t i = 0; i < NITEMS(rows); i++) {
-		bool closed;
-		int status = ask(rows[i].request, rows[i].n, &closed, &answer);
-		bool good = status == rows[i].status || (rows[i].or_status != 0 && status == rows[i].or_status);
+	for (size_t i = 0; i < NITEMS(rows); i++)
+		check_row(&rows[i], &answer);
+	for (size_t i = 0; !posting && i < NITEMS(page_rows); i++)
+		check_row(&page_rows[i], &answer);
+	for (size_t i = 0; posting && i < NITEMS(post_rows); i++)
+		check_row(&post_rows[i], &answer);
+	strbuf_release(&answer);
+}
 
-		ok(good && closed == rows[i].closes &&
-		        (rows[i].holds == NULL || strstr(answer.buf, rows[i].holds) != NULL),
-		    "%s: %d%s", rows[i].what, status, closed ? ", closed" : "");
+/* The whole of what is taken at once, in pieces of every size, and refused ones whose answer must not be lost. */
+static void test_bodies(void)
+{
+	static const struct {
+		const char *path;
+		size_t n;
+		int status;
+	} big[] = {{"/", 1, 200}, {"/", 8191, 200}, {"/", 8193, 200}, {"/", BODY_MAX, 200},
+	    {"/", BODY_MAX + 1, 413}, {"/", 50 * BODY_MAX, 413}, {"/forbidden", BODY_MAX, 401}};
+
+	for (size_t i = 0; i < NITEMS(big); i++) {
+		struct strbuf request = STRBUF_INIT(8 << 20), answer = STRBUF_INIT(1 << 20);
+		bool closed;
+		int status;
+
+		strbuf_addf(
+		    &request, "POST %s HTTP/1.1\r\n" H "Content-Length: %zu\r\n" END, big[i].path, big[i].n);
+		for (size_t k = 0; k < big[i].n; k++)
+			strbuf_addch(&request, k + 1 < big[i].n ? 'x' : '!');
+		status = ask(request.buf, request.len, &closed, &answer);
+		ok(status == big[i].status && closed == (status != 200) &&
+		        (status != 200 || (answer.len > big[i].n && answer.buf[answer.len - 1] == '!')),
+		    "a body of %zu to %s: %d", big[i].n, big[i].path, status);
+		strbuf_release(&request);
+		strbuf_release(&answer);
 	}
+}
+
+static void test_pipelined_bodies(void)
+{
+	static const char three[] =
+	    "POST /one HTTP/1.1\r\n" H "Content-Length: 4\r\n" END "GET " P "Content-Length: 3\r\n" END "two"
+	    "GET /three HTTP/1.1\r\n" H "Connection: close\r\n" END;
+	struct strbuf answer = STRBUF_INIT(1 << 20);
+	const char *one, *second, *third;
+	bool closed;
+
+	ask(three, sizeof(three) - 1, &closed, &answer);
+	one = strstr(answer.buf, "path=/one q=- n=4 body=GET ");
+	second = strstr(answer.buf, "path=/ q=- n=3 body=two");
+	third = strstr(answer.buf, "path=/three");
+	ok(one != NULL && second > one && third > second && closed, "a body ends where its length says");
 	strbuf_release(&answer);
 }
 
@@ -312,16 +446,15 @@ static void test_pipelining(void)
 }
 
 /* Byte by byte, and never the end: it is over after the whole request's deadline, not after each byte's. */
-static void test_slow_sender(void)
+static void check_slow(const char *head)
 {
-	static const char head[] = "GET / HTTP/1.1\r\n" H "X: ";
 	tm_ms began = clock_mono();
 	bool closed = false;
 	int fd = dial();
 
 	for (size_t i = 0; !closed && clock_mono() - began < 2 * HTTPD_REQUEST_MS; i++) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		char c = i < sizeof(head) - 1 ? head[i] : 'a', buf[512];
+		char c = i < strlen(head) ? head[i] : 'a', buf[512];
 
 		closed = send(fd, &c, 1, MSG_NOSIGNAL) != 1 ||
 		         (poll(&p, 1, 100) == 1 && read(fd, buf, sizeof(buf)) <= 0);
@@ -329,6 +462,11 @@ static void test_slow_sender(void)
 	ok(closed && clock_mono() - began < HTTPD_REQUEST_MS + 5000, "a slow sender is cut off after %d s",
 	    HTTPD_REQUEST_MS / 1000);
 	close(fd);
+}
+
+static void test_slow_sender(void)
+{
+	check_slow(posting ? P "Content-Length: 90000\r\n" END : "GET / HTTP/1.1\r\n" H "X: ");
 }
 
 static void test_many(void)
@@ -396,6 +534,18 @@ int main(void)
 	tap_run(test_headers);
 	tap_run(test_sizes);
 	tap_run(test_pipelining);
+	tap_run(test_many);
+	tap_run(test_leavers);
+	tap_run(test_slow_sender);
+	tap_run(test_end);
+	posting = true;
+	tap_run(start);
+	tap_run(test_table);
+	tap_run(test_headers);
+	tap_run(test_sizes);
+	tap_run(test_pipelining);
+	tap_run(test_bodies);
+	tap_run(test_pipelined_bodies);
 	tap_run(test_many);
 	tap_run(test_leavers);
 	tap_run(test_slow_sender);
