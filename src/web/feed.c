@@ -12,15 +12,23 @@
 
 #define FAILURES_SHOWN 50
 
+/* Feeds are read elsewhere, so their links say where the page is, when that is known. */
+static void origin(struct page *p)
+{
+	if (p->ask->host != NULL)
+		html(&p->body, "http://%s", p->ask->host);
+}
+
 static void entry(struct page *p, const json_t *run)
 {
 	const json_t *error = json_object_get(run, "error");
 
 	html(&p->body,
-	    "<entry><id>urn:orchd:%s</id><title>Run %i of %s failed</title><updated>%s</updated><link "
-	    "href=\"http://%s/runs/%i\"/><summary>%s</summary></entry>\n",
+	    "<entry><id>urn:orchd:%s</id><title>Run %i of %s failed</title><updated>%s</updated><link href=\"",
 	    json_str(run, "uid", ""), json_int(run, "id", 0), json_str(run, "partition", ""),
-	    json_str(run, "ended_at", ""), httpd_field(p->req, "host"), json_int(run, "id", 0),
+	    json_str(run, "ended_at", ""));
+	origin(p);
+	html(&p->body, "/runs/%i\"/><summary>%s</summary></entry>\n", json_int(run, "id", 0),
 	    json_str(error, "text", "no reason given"));
 }
 
@@ -41,11 +49,11 @@ void page_feed(struct page *p)
 	html(&p->body,
 	    "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<feed "
 	    "xmlns=\"http://www.w3.org/2005/Atom\"><id>urn:orchd:%s:failures</id>"
-	    "<title>%s: failed runs</title><updated>%s</updated><link rel=\"self\" "
-	    "href=\"http://%s/feed.atom\"/><author><name>orchd</name></author>\n",
+	    "<title>%s: failed runs</title><updated>%s</updated><link rel=\"self\" href=\"",
 	    p->web->query.state->instance, p->web->conf->web.title,
-	    json_str(json_array_get(runs, 0), "ended_at", utctime_format(clock_now(), now)),
-	    httpd_field(p->req, "host"));
+	    json_str(json_array_get(runs, 0), "ended_at", utctime_format(clock_now(), now)));
+	origin(p);
+	html(&p->body, "/feed.atom\"/><author><name>orchd</name></author>\n");
 	json_array_foreach(runs, i, run) entry(p, run);
 	html(&p->body, "</feed>\n");
 	json_decref(obj);

@@ -220,7 +220,7 @@ static void process(const struct exposition *x)
 
 void page_metrics(struct page *p)
 {
-	const char *accept = httpd_field(p->req, "accept");
+	const char *accept = p->ask->accept;
 	struct exposition x = {.out = &p->body,
 	    .open_metrics = accept != NULL && strstr(accept, "application/openmetrics-text") != NULL};
 

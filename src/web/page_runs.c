@@ -8,8 +8,8 @@
 static void filter_form(struct page *p)
 {
 	static const char *const states[] = {"", "queued", "running", "succeeded", "failed", "canceled"};
-	const char *state = httpd_param(p->req, "state"), *partition = httpd_param(p->req, "partition"),
-	           *job = httpd_param(p->req, "job");
+	const char *state = page_param(p, "state"), *partition = page_param(p, "partition"),
+	           *job = page_param(p, "job");
 
 	html(&p->body,
 	    "<form class=\"filter\" method=\"get\" action=\"/runs\"><label>State <select name=\"state\">");

@@ -17,7 +17,7 @@ static const struct {
 
 void page_static(struct page *p)
 {
-	const char *path = httpd_path(p->req), *name = strrchr(path, '/') + 1, *ending;
+	const char *path = p->ask->path, *name = strrchr(path, '/') + 1, *ending;
 
 	if (strcmp(name, "favicon.ico") == 0)
 		name = "icon.svg";

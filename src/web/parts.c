@@ -290,7 +290,7 @@ void part_json(struct strbuf *out, const json_t *value)
 
 const char *page_param(const struct page *p, const char *name)
 {
-	const char *s = httpd_param(p->req, name);
+	const char *s = p->ask->param(p->ask->arg, name);
 
 	return s != NULL && s[0] != '\0' ? s : NULL;
 }

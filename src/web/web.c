@@ -1,4 +1,4 @@
-/* Routes, a short-lived cache of rendered pages, and the life of the page as a whole. */
+/* Requests, a short-lived cache of rendered pages, and the life of the page as a whole. */
 #include "config.h"
 
 #include "web/web_priv.h"
@@ -31,90 +31,6 @@ struct page_cache {
 	struct cached slot[CACHE_SLOTS];
 	size_t next;
 };
-
-/* '*' stands for one component, a final '**' for all the rest; the first route that fits counts. */
-static const struct route {
-	const char *pattern;
-	page_fn *page;
-	bool fresh; /* never from the cache */
-	bool pictures; /* shows the pictures of the run that * stands for */
-} routes[] = {
-    {"/", page_overview, false},
-    {"/nights", page_nights, false},
-    {"/partition/**", page_partition, false},
-    {"/runs", page_runs, false},
-    {"/runs/*", page_run, false, true},
-    {"/assets", page_assets, false},
-    {"/assets/*", page_asset, false},
-    {"/sensors", page_sensors, false},
-    {"/sensors/*", page_sensor, false},
-    {"/queue", page_queue, false},
-    {"/deletions", page_deletions, false},
-    {"/api/v1/status", api_status, false},
-    {"/api/v1/runs", api_runs, false},
-    {"/api/v1/runs/*", api_run, false},
-    {"/api/v1/runs/*/logs", api_run_logs, false},
-    {"/api/v1/assets", api_assets, false},
-    {"/api/v1/assets/*", api_asset, false},
-    {"/api/v1/sensors", api_sensors, false},
-    {"/api/v1/sensors/*/keys", api_sensor_keys, false},
-    {"/api/v1/sensors/*/ticks", api_sensor_ticks, false},
-    {"/api/v1/nights", api_nights, false},
-    {"/api/v1/events", api_events, false},
-    {"/api/v1/why/**", api_why, false},
-    {"/api/v1/openapi.json", page_static, true},
-    {"/metrics", page_metrics, true},
-    {"/livez", page_livez, true},
-    {"/readyz", page_readyz, true},
-    {"/feed.atom", page_feed, false},
-    {"/badge/*", page_badge, false},
-    {"/static/*", page_static, true},
-    {"/favicon.ico", page_static, true},
-};
-
-/* Fill args with what the stars stand for (lent from a copy of the path that lives as long as the request's answer). */
-static bool route_matches(const char *pattern, char *path, const char *args[2])
-{
-	size_t n = 0;
-
-	while (*pattern != '\0') {
-		if (strcmp(pattern, "**") == 0) {
-			args[n] = path;
-			return *path != '\0';
-		}
-		if (*pattern == '*') {
-			char *slash = strchr(path, '/');
-
-			if (*path == '\0' || *path == '/' || n == 2)
-				return false;
-			args[n++] = path;
-			pattern++;
-			if (slash == NULL)
-				return *pattern == '\0';
-			if (*pattern != '/')
-				return false;
-			*slash = '\0';
-			path = slash + 1;
-			pattern++;
-		} else if (*pattern++ != *path++) {
-			return false;
-		}
-	}
-	return *path == '\0';
-}
-
-static const struct route *find_route(const char *path, char **copy, const char *args[2])
-{
-	for (size_t i = 0; i < NITEMS(routes); i++) {
-		*copy = xstrdup(path);
-		args[0] = args[1] = NULL;
-		if (route_matches(routes[i].pattern, *copy, args))
-			return &routes[i];
-		free(*copy);
-	}
-	*copy = NULL;
-	return NULL;
-}
 
 static void reply_page(struct httpd_request *req, const struct strbuf *body, const char *type, int status,
     bool immutable, bool svg)
@@ -154,18 +70,23 @@ static void cache_keep(struct web *w, const char *target, struct page *p)
 	c->svg = p->svg;
 }
 
+static const char *request_param(void *arg, const char *name)
+{
+	return httpd_param(arg, name);
+}
+
 static void render(struct web *w, struct httpd_request *req, const struct route *route, const char *args[2])
 {
-	struct page p = {.web = w,
-	    .req = req,
-	    .arg = {args[0], args[1]},
-	    .body = STRBUF_INIT(PAGE_MAX),
-	    .content_type = "text/html; charset=utf-8",
-	    .status = 200};
+	const struct page_ask ask = {.path = httpd_path(req),
+	    .host = httpd_field(req, "host"),
+	    .accept = httpd_field(req, "accept"),
+	    .param = request_param,
+	    .arg = req};
 	char *target = xstrdup(httpd_target(req));
+	struct page p;
 	bool keep;
 
-	route->page(&p);
+	route_render(w, route, args, &ask, &p);
 	if (p.body.overflowed) {
 		httpd_reply_error(req, 500, "the page would be larger than 8 MiB");
 	} else {
@@ -203,7 +124,7 @@ static void dispatch(struct web *w, struct httpd_request *req, bool looked)
 		reply_page(req, &c->body, c->content_type, c->status, false, c->svg);
 		return;
 	}
-	if ((route = find_route(httpd_path(req), &copy, args)) == NULL) {
+	if ((route = route_find(httpd_path(req), &copy, args)) == NULL) {
 		httpd_reply_error(req, 404, "there is no such page");
 		return;
 	}

@@ -25,10 +25,19 @@ struct web {
 	struct web_lag *lag;
 };
 
-/* A request that is answered at once. */
+/* What is asked of a page, whoever asks: a connection, or a program that keeps the page as files. */
+struct page_ask {
+	const char *path; /* decoded once */
+	const char *host; /* what the asker calls us; NULL: links begin at the root of the page */
+	const char *accept; /* may be NULL */
+	const char *(*param)(void *arg, const char *name); /* of the query, decoded; NULL: not given */
+	void *arg;
+};
+
+/* A page that is made at once. */
 struct page {
 	struct web *web;
-	struct httpd_request *req;
+	const struct page_ask *ask;
 	const char *arg[2]; /* what stood for * in the route */
 	struct strbuf body;
 	const char *content_type;
@@ -38,6 +47,21 @@ struct page {
 };
 
 typedef void page_fn(struct page *);
+
+/* ---- routes.c ---- */
+
+struct route {
+	const char *pattern;
+	page_fn *page;
+	bool fresh; /* never from the cache */
+	bool pictures; /* shows the pictures of the run that * stands for */
+};
+
+/* NULL: none.  args are lent from *copy, which is the caller's to free. */
+const struct route *route_find(const char *path, char **copy, const char *args[2]);
+/* The caller's to strbuf_release the body. */
+void route_render(
+    struct web *, const struct route *, const char *args[2], const struct page_ask *, struct page *out);
 
 /* ---- layout.c: the frame of an HTML page; the body is written between the two ---- */
 
