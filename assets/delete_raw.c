@@ -5,13 +5,13 @@
 #include "config.h"
 
 #include "assets/cleanup/conf.h"
+#include "assets/run_names.h"
 #include "base/template.h"
 #include "step/asset.h"
 
 #include <ctype.h>
 
 #define CONF(field) offsetof(struct cleanup_conf, field)
-#define RUN(field)  offsetof(struct cleanup_run_conf, field)
 
 static const struct opt cleanup_opts[] = {
     {.name = "store",
@@ -23,11 +23,7 @@ static const struct opt cleanup_opts[] = {
         .type = OPT_DATABASE,
         .off = CONF(database),
         .help = "database of the analysis, read again over a new connection before anything is deleted"},
-    {.name = "names",
-        .type = OPT_STRMAP,
-        .off = CONF(names),
-        .help = "further names for the templates below, made of the run's settings, such as stub: "
-                "'fpi{instrument_name:-2}'"},
+    RUN_NAMES_OPT(CONF(names)),
     {.name = "unpack_asset",
         .type = OPT_STRING,
         .off = CONF(unpack_asset),
@@ -73,20 +69,7 @@ static const struct opt cleanup_opts[] = {
 };
 
 static const struct opt cleanup_run_opts[] = {
-    {.name = "site",
-        .type = OPT_STRING,
-        .off = RUN(site),
-        .flags = OPT_REQUIRED,
-        .help = "site code, such as uao"},
-    {.name = "observation_date",
-        .type = OPT_DATE,
-        .off = RUN(observation_date),
-        .flags = OPT_REQUIRED,
-        .help = "night of the data, YYYYMMDD"},
-    {.name = "instrument_name",
-        .type = OPT_STRING,
-        .off = RUN(instrument_name),
-        .help = "instrument, such as minime05"},
+    RUN_NAMES_CONFIG_OPTS(struct cleanup_run_conf),
     OPT_END,
 };
 
@@ -133,9 +116,8 @@ static int cleanup_check(const void *arg, struct err *err)
 		if (!is_identifier(conf->rows.keys.v[i]) || !is_identifier(conf->rows.values.v[i]))
 			return err_set(err, ERR_CONFIG, "rows: '%s: %s' are not a table and a column",
 			    conf->rows.keys.v[i], conf->rows.values.v[i]);
-	for (size_t i = 0; i < conf->names.values.n; i++)
-		if (template_check(conf->names.values.v[i], NULL, NULL, err) == -1)
-			return err_wrap(err, "names: %s", conf->names.keys.v[i]);
+	if (run_names_check(&conf->names, err) == -1)
+		return -1;
 	return check_shared(conf, err);
 }
 

@@ -74,6 +74,14 @@ static void add_next_date(struct run_names *names)
 	strmap_set(&names->v, "next_date", next);
 }
 
+int run_names_check(const struct strmap *derived, struct err *err)
+{
+	for (size_t i = 0; i < derived->values.n; i++)
+		if (template_check(derived->values.v[i], NULL, NULL, err) == -1)
+			return err_wrap(err, "names: %s", derived->keys.v[i]);
+	return 0;
+}
+
 int run_names_init(struct run_names *names, const json_t *config, const struct strmap *derived, struct err *err)
 {
 	int rc;

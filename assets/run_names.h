@@ -18,6 +18,27 @@ struct run_names {
 };
 
 /*
+ * Rows of an option table: the asset's derived names, a strmap at that offset; and what a run says of the night it is
+ * about, three texts of these names in the run's conf.
+ */
+/* clang-format off */
+#define RUN_NAMES_OPT(offset) \
+    {.name = "names", .type = OPT_STRMAP, .off = (offset), \
+        .help = "further names for the templates below, made of the run's settings, such as stub: " \
+                "'fpi{instrument_name:-2}'"}
+#define RUN_NAMES_CONFIG_OPTS(conf) \
+    {.name = "site", .type = OPT_STRING, .off = offsetof(conf, site), .flags = OPT_REQUIRED, \
+        .help = "site code, such as uao"}, \
+    {.name = "observation_date", .type = OPT_DATE, .off = offsetof(conf, observation_date), .flags = OPT_REQUIRED, \
+        .help = "night of the data, YYYYMMDD"}, \
+    {.name = "instrument_name", .type = OPT_STRING, .off = offsetof(conf, instrument_name), \
+        .help = "instrument, such as minime05"}
+/* clang-format on */
+
+/* Are these templates?  For the check of a type. */
+int run_names_check(const struct strmap *derived, struct err *err);
+
+/*
  * config: the run's mapping; derived: templates that may use it and each other in their order, may be NULL.
  * Values become parts of keys, so one with a slash or a control character is refused (class USAGE).
  */

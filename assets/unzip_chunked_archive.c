@@ -4,8 +4,8 @@
  */
 #include "config.h"
 
+#include "assets/run_names.h"
 #include "assets/unzip/conf.h"
-#include "base/template.h"
 #include "step/asset.h"
 
 #define CONF(field) offsetof(struct unzip_conf, field)
@@ -17,11 +17,7 @@ static const struct opt unzip_opts[] = {
         .off = CONF(store),
         .flags = OPT_REQUIRED,
         .help = "store of the pieces and of the results"},
-    {.name = "names",
-        .type = OPT_STRMAP,
-        .off = CONF(names),
-        .help = "further names for the templates below, made of the run's settings, such as stub: "
-                "'fpi{instrument_name:-2}'"},
+    RUN_NAMES_OPT(CONF(names)),
     {.name = "prefix",
         .type = OPT_TEMPLATE,
         .off = CONF(prefix),
@@ -131,20 +127,7 @@ static const struct opt unzip_opts[] = {
 };
 
 static const struct opt unzip_run_opts[] = {
-    {.name = "site",
-        .type = OPT_STRING,
-        .off = RUN(site),
-        .flags = OPT_REQUIRED,
-        .help = "site code, such as uao"},
-    {.name = "observation_date",
-        .type = OPT_DATE,
-        .off = RUN(observation_date),
-        .flags = OPT_REQUIRED,
-        .help = "night of the data, YYYYMMDD"},
-    {.name = "instrument_name",
-        .type = OPT_STRING,
-        .off = RUN(instrument_name),
-        .help = "instrument, such as minime05"},
+    RUN_NAMES_CONFIG_OPTS(struct unzip_run_conf),
     {.name = "file_chunks",
         .type = OPT_STRLIST,
         .off = RUN(file_chunks),
@@ -170,10 +153,7 @@ static int unzip_check(const void *arg, struct err *err)
 	if (strncmp(conf->manifest, conf->destination, n) == 0)
 		return err_set(err, ERR_CONFIG,
 		    "manifest: it must lie outside of destination, or it would be taken for data");
-	for (size_t i = 0; i < conf->names.values.n; i++)
-		if (template_check(conf->names.values.v[i], NULL, NULL, err) == -1)
-			return err_wrap(err, "names: %s", conf->names.keys.v[i]);
-	return 0;
+	return run_names_check(&conf->names, err);
 }
 
 const struct asset_type asset_unzip_chunked_archive = {
