@@ -7,40 +7,16 @@ import re
 import shutil
 import subprocess
 import tempfile
-import urllib.parse
 import xml.etree.ElementTree as tree
 
 import pytest
 
 from nights import night, prepare, send
 from orch import SENSOR, wait_until
+from page import Page
 
 PNG = b"\x89PNG\r\n\x1a\n"
 HOSTILE = "raw/fpi05_<script>alert(1)</script>&\"'.txt"
-
-
-class Page:
-    def __init__(self, orch):
-        self.url = wait_until(lambda: orch.ctl("status").get("page"), "the page has an address")
-        self.where = urllib.parse.urlsplit(self.url).netloc
-
-    def get(self, path, **headers):
-        """status, headers, body"""
-        connection = http.client.HTTPConnection(self.where, timeout=30)
-        try:
-            connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
-
-    def text(self, path, **headers):
-        status, _, body = self.get(path, **headers)
-        assert status == 200, f"{path}: {status} {body[:300]}"
-        return body.decode()
-
-    def json(self, path):
-        return json.loads(self.text(path))
 
 
 @pytest.fixture
@@ -148,42 +124,6 @@ def test_metrics_parse(orch, page):
                 assert (m[1], m[2]) not in seen
                 seen.add((m[1], m[2]))
         assert ("orchd_runs", '{job="analysis_job",state="succeeded"}') in seen
-
-
-def test_openapi_says_what_is_there(orch, page):
-    doc = page.json("/api/v1/openapi.json")
-    schemas = doc["components"]["schemas"]
-
-    def fits(value, schema, where):
-        if "$ref" in schema:
-            return fits(value, schemas[schema["$ref"].rsplit("/", 1)[1]], where)
-        for part in schema.get("allOf", ()):
-            fits(value, part, where)
-        if "oneOf" in schema:
-            return None if value is None else fits(value, schema["oneOf"][0], where)
-        kinds = schema.get("type", [])
-        names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
-        kind = names[type(value)]
-        assert not kinds or kind in kinds or (kind == "integer" and "number" in kinds), f"{where}: {kind}, not {kinds}"
-        if "enum" in schema:
-            assert value in schema["enum"], where
-        if isinstance(value, dict):
-            for name in schema.get("required", ()):
-                assert name in value, f"{where}.{name} is missing"
-            for name, item in value.items():
-                if name in schema.get("properties", {}):
-                    fits(item, schema["properties"][name], f"{where}.{name}")
-        if isinstance(value, list):
-            for i, item in enumerate(value):
-                fits(item, schema.get("items", {}), f"{where}[{i}]")
-        return None
-
-    fill = {"id": page.run["id"], "what": page.run["partition"]}
-    for path, what in doc["paths"].items():
-        fill["name"] = SENSOR if "/sensors/" in path else "analyze"
-        answer = page.json(path.format(**fill))
-        fits(answer, what["get"]["responses"]["200"]["content"]["application/json"]["schema"], path)
-        assert answer["schema"] == "orchd/1"
 
 
 def test_machine_side(orch, page):
