@@ -6,25 +6,18 @@
 #include "engine/engine_priv.h"
 #include "engine/keyindex.h"
 #include "engine/request.h"
+#include "engine/tick.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "sensor/sensor.h"
-#include "store/store.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define REPORTS_MAX     100000 /* changed keys of one tick; the rest waits for the next */
-#define REQUESTS_MAX    10000
 #define FAIL_BACKOFF_MS 10000 /* first wait after a failed tick; doubles up to the sensor's interval */
-
-struct request_copy {
-	struct run_request req;
-	struct name_value *names;
-};
 
 struct waiter {
 	STAILQ_ENTRY(waiter) link;
@@ -32,20 +25,6 @@ struct waiter {
 	void *arg;
 	bool dry_run;
 	bool served; /* the tick under way began after it was asked for */
-};
-
-struct tick {
-	struct watch *watch;
-	tm_ms at, mono;
-	bool dry_run, whole, done;
-	bool cut; /* not every report was taken: what was not seen may still be there */
-	char *cursor, *skip_reason;
-	struct err err;
-	struct key_report *reports; /* changed ones only */
-	size_t nreports, capreports;
-	int64_t seen;
-	struct request_copy *requests;
-	size_t nrequests, caprequests;
 };
 
 struct watch {
@@ -61,170 +40,6 @@ struct watch {
 	struct event *timeout;
 	STAILQ_HEAD(, waiter) waiters;
 };
-
-/* ---- stores shared by all sensors ---- */
-
-struct shared_store {
-	struct shared_store *next;
-	struct store *store;
-};
-
-static struct store *shared_store(struct engine *e, const char *name, struct err *err)
-{
-	const struct conf_store *cs;
-	struct shared_store *s;
-	struct store *store;
-
-	for (s = e->stores; s != NULL; s = s->next)
-		if (strcmp(s->store->name, name) == 0)
-			return s->store;
-	if ((cs = conf_store_find(e->conf, name)) == NULL) {
-		err_set(err, ERR_CONFIG, "no store '%s'", name);
-		return NULL;
-	}
-	if ((store = store_open(cs->type, cs->name, cs->opts, e->base, err)) == NULL)
-		return NULL;
-	s = xcalloc(1, sizeof(*s));
-	*s = (struct shared_store){.next = e->stores, .store = store};
-	e->stores = s;
-	return store;
-}
-
-static void close_stores(struct engine *e)
-{
-	struct shared_store *s;
-
-	while ((s = e->stores) != NULL) {
-		e->stores = s->next;
-		store_close(s->store);
-		free(s);
-	}
-}
-
-/* ---- the tick's services, as sensor.h promises them ---- */
-
-struct store *tick_store(struct tick *t, const char *name, struct err *err)
-{
-	return shared_store(t->watch->engine, name, err);
-}
-
-tm_ms tick_now(const struct tick *t)
-{
-	return t->at;
-}
-
-const char *tick_cursor(const struct tick *t)
-{
-	return t->cursor;
-}
-
-void tick_set_cursor(struct tick *t, const char *cursor)
-{
-	xstrset(&t->cursor, cursor);
-}
-
-tm_ms tick_key_since(const struct tick *t, const char *key, const char *fingerprint)
-{
-	struct watch *w = t->watch;
-
-	return sql_get_int(w->engine->state->sql, t->at,
-	    "SELECT since FROM sensor_key WHERE sensor = ?1 AND key = ?2 AND fingerprint IS ?3 AND gone_at IS "
-	    "NULL",
-	    "sss", w->conf->name, key, fingerprint);
-}
-
-static char *dup(const char *s)
-{
-	return s ? xstrdup(s) : NULL;
-}
-
-void tick_report(struct tick *t, const struct key_report *r)
-{
-	struct key_report *copy;
-
-	t->seen++;
-	if (t->nreports >= REPORTS_MAX) {
-		t->cut = true;
-		return;
-	}
-	if (!keyindex_see(t->watch->keys, r))
-		return;
-	if (t->nreports == t->capreports) {
-		t->capreports = t->capreports ? t->capreports * 2 : 64;
-		t->reports = xreallocarray(t->reports, t->capreports, sizeof(*t->reports));
-	}
-	copy = &t->reports[t->nreports++];
-	*copy = *r;
-	copy->key = dup(r->key);
-	copy->reason = dup(r->reason);
-	copy->fingerprint = dup(r->fingerprint);
-}
-
-void tick_reported_all(struct tick *t)
-{
-	t->whole = true;
-}
-
-int tick_request(struct tick *t, const struct run_request *req, struct err *err)
-{
-	struct request_copy *c;
-
-	if (t->nrequests >= REQUESTS_MAX)
-		return err_code(err, ERR_TRANSIENT, "limit",
-		    "more than %d runs in one tick; the rest comes with the next", REQUESTS_MAX);
-	if (t->nrequests == t->caprequests) {
-		t->caprequests = t->caprequests ? t->caprequests * 2 : 8;
-		t->requests = xreallocarray(t->requests, t->caprequests, sizeof(*t->requests));
-	}
-	c = &t->requests[t->nrequests++];
-	c->req = *req;
-	c->req.key = dup(req->key);
-	c->req.generation = dup(req->generation ? req->generation : "");
-	c->req.why = dup(req->why);
-	c->req.names = c->names = xcalloc(req->nnames, sizeof(*c->names));
-	for (size_t i = 0; i < req->nnames; i++) {
-		c->names[i].name = dup(req->names[i].name);
-		c->names[i].value = dup(req->names[i].value);
-	}
-	return 0;
-}
-
-void tick_done(struct tick *t, const char *skip_reason, const struct err *err)
-{
-	assert(!t->done);
-	t->done = true;
-	xstrset(&t->skip_reason, skip_reason);
-	if (err != NULL)
-		t->err = *err;
-	event_del(t->watch->timeout);
-	engine_kick(t->watch->engine);
-}
-
-static void tick_free(struct tick *t)
-{
-	for (size_t i = 0; i < t->nreports; i++) {
-		free((char *)t->reports[i].key);
-		free((char *)t->reports[i].reason);
-		free((char *)t->reports[i].fingerprint);
-	}
-	for (size_t i = 0; i < t->nrequests; i++) {
-		struct request_copy *c = &t->requests[i];
-
-		for (size_t k = 0; k < c->req.nnames; k++) {
-			free((char *)c->names[k].name);
-			free((char *)c->names[k].value);
-		}
-		free(c->names);
-		free((char *)c->req.key);
-		free((char *)c->req.generation);
-		free((char *)c->req.why);
-	}
-	free(t->reports);
-	free(t->requests);
-	free(t->cursor);
-	free(t->skip_reason);
-	free(t);
-}
 
 /* ---- history ---- */
 
@@ -422,7 +237,10 @@ static void start_tick(struct watch *w, bool dry_run)
 	struct err err = ERR_INIT;
 	struct waiter *wt;
 
-	t->watch = w;
+	t->engine = w->engine;
+	t->conf = w->conf;
+	t->keys = w->keys;
+	t->timeout = w->timeout;
 	t->at = w->engine->now;
 	t->mono = clock_mono();
 	t->dry_run = dry_run;
@@ -536,7 +354,7 @@ void watch_stop_all(struct engine *e)
 	free(e->watches);
 	e->watches = NULL;
 	e->nwatches = 0;
-	close_stores(e);
+	tick_close_stores(e);
 }
 
 /* ---- what people ask ---- */
