@@ -69,19 +69,27 @@ const char *httpd_body(const struct httpd_request *, size_t *n);
 /* The undecoded target, for links that come back to the same view. */
 const char *httpd_target(const struct httpd_request *);
 
+struct payload;
+
 struct httpd_answer {
 	int status;
 	const char *content_type;
 	const void *body;
 	size_t n;
+	/* Instead of body and n: text shared by many answers, not copied, packed for those who accept it. */
+	struct payload *payload;
 	const char *etag; /* without quotes; NULL: none.  A matching If-None-Match is answered 304 here */
 	const char *location; /* for redirects within the page */
 	const char *challenge; /* with 401: the WWW-Authenticate field */
 	int retry_after; /* seconds, with 503; 0: not said */
-	bool immutable; /* may be kept by the client for an hour; otherwise no-store */
+	/*
+	 * May be kept by the client for an hour.  Otherwise an answer with an etag may be kept by the client alone and is asked
+	 * for again each time ("private, no-cache"), and one without leaves no copy ("no-store").
+	 */
+	bool immutable;
 	bool inline_style; /* SVG made by us: style attributes allowed */
 };
-/* The body is copied.  The request is gone afterwards. */
+/* The body is copied, the payload referenced.  The request is gone afterwards. */
 void httpd_reply(struct httpd_request *, const struct httpd_answer *);
 void httpd_reply_error(struct httpd_request *, int status, const char *text);
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/httpd.h"
+#include "net/payload.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -17,12 +18,14 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <zlib.h>
 
 #define DEADLINE_MS 20000
 #define CONNECTIONS 40
 #define PER_PEER    20
 
-#define BODY_MAX 100000
+#define BODY_MAX   100000
+#define PAGE_LINES 2000
 
 static int port;
 static pid_t server_pid;
@@ -33,7 +36,9 @@ static bool posting; /* the server takes POST; whatever else it must refuse is t
 static void handle(struct httpd_request *req, void *arg)
 {
 	struct strbuf body = STRBUF_INIT(1 << 20);
-	struct httpd_answer a = {.status = 200, .content_type = "text/plain; charset=utf-8", .etag = "v1"};
+	bool tagged = strncmp(httpd_path(req), "/tagged", 7) == 0;
+	struct httpd_answer a = {
+	    .status = 200, .content_type = "text/plain; charset=utf-8", .etag = tagged ? "v1" : NULL};
 
 	if (strcmp(httpd_path(req), "/stream") == 0) {
 		httpd_stream_begin(req, "text/event-stream; charset=utf-8");
@@ -54,9 +59,15 @@ static void handle(struct httpd_request *req, void *arg)
 		strbuf_addf(&body, " n=%zu body=", n);
 		strbuf_add(&body, p, n);
 	}
+	if (tagged) {
+		for (size_t i = 0; strcmp(httpd_path(req), "/tagged/page") == 0 && i < PAGE_LINES; i++)
+			strbuf_addf(&body, "line %zu of a page that is read by many\n", i);
+		a.payload = payload_new(&body);
+	}
 	a.body = body.buf;
 	a.n = body.len;
 	httpd_reply(req, &a);
+	payload_unref(a.payload);
 	strbuf_release(&body);
 }
 
@@ -243,8 +254,23 @@ static const struct row {
         "a length beyond numbers"},
     {R("GET / HTTP/1.1\r\n" H "Content-Length: 0\r\n" END), 200, 0, false, NULL, "a body of nothing is none"},
     {R("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 400, 501, true, NULL, "a TLS greeting"},
-    {R("GET / HTTP/1.1\r\n" H "If-None-Match: \"v1\"\r\n" END), 304, 0, false, NULL,
+    {R("GET /tagged HTTP/1.1\r\n" H "If-None-Match: \"v1\"\r\n" END), 304, 0, false, "ETag: W/\"v1\"\r\n",
         "what the client has is not sent again"},
+    {R("GET /tagged HTTP/1.1\r\n" H "If-None-Match: \"v0\", W/\"v1\"\r\n" END), 304, 0, false,
+        "Cache-Control: private, no-cache\r\n", "one of several it has"},
+    {R("GET /tagged HTTP/1.1\r\n" H "If-None-Match: *\r\n" END), 304, 0, false, NULL, "whatever it has"},
+    {R("HEAD /tagged HTTP/1.1\r\n" H "If-None-Match: \"v1\"\r\n" END), 304, 0, false, NULL,
+        "HEAD of what it has"},
+    {R("GET /tagged HTTP/1.1\r\n" H "If-None-Match: \"v\", v1, \"v11\"\r\n" END), 200, 0, false, "path=/tagged",
+        "what it has not"},
+    {R("GET / HTTP/1.1\r\n" H "If-None-Match: *\r\n" END), 200, 0, false, "Cache-Control: no-store\r\n",
+        "no tag, no copy"},
+    {R("GET /tagged HTTP/1.1\r\n" H "Accept-Encoding: gzip\r\n" END), 200, 0, false, "\r\n\r\npath=/tagged",
+        "what is short is not packed"},
+    {R("HEAD /tagged/page HTTP/1.1\r\n" H "Accept-Encoding: gzip\r\n" END), 200, 0, false,
+        "Content-Encoding: gzip\r\n", "HEAD of what is packed"},
+    {R("GET /tagged/page HTTP/1.1\r\n" H "Accept-Encoding: gzip;q=0, br\r\n" END), 200, 0, false,
+        "\r\n\r\npath=/tagged/page", "nothing is packed for who cannot unpack"},
     {R("GET / HTTP/1.1\r\n" H "Content-Length: 2\r\n" END "hi"), 413, 400, true, NULL, "GET with a body"},
     {R("GET /missing HTTP/1.1\r\n" H END), 404, 0, false, "Content-Security-Policy: default-src 'none'",
         "errors bear the same headers"},
@@ -430,6 +456,49 @@ static void test_sizes(void)
 	}
 }
 
+static size_t length_in(const struct strbuf *answer)
+{
+	const char *field = strstr(answer->buf, "Content-Length: ");
+
+	return field ? strtoul(field + 16, NULL, 10) : 0;
+}
+
+/* The same page, packed and plain, by GET and by HEAD. */
+static void test_packed(void)
+{
+	static const char plain[] = "GET /tagged/page HTTP/1.1\r\n" H END,
+	                  gzip[] = "GET /tagged/page HTTP/1.1\r\n" H "Accept-Encoding: gzip\r\n" END,
+	                  head[] = "HEAD /tagged/page HTTP/1.1\r\n" H "Accept-Encoding: gzip\r\n" END;
+	struct strbuf want = STRBUF_INIT(1 << 20), got = STRBUF_INIT(1 << 20), only = STRBUF_INIT(1 << 20);
+	char *text = xmalloc(1 << 20), *body, *page;
+	z_stream z = {.next_out = (unsigned char *)text, .avail_out = 1 << 20};
+	bool closed;
+
+	ask(plain, sizeof(plain) - 1, &closed, &want);
+	ask(gzip, sizeof(gzip) - 1, &closed, &got);
+	ask(head, sizeof(head) - 1, &closed, &only);
+	page = strstr(want.buf, "\r\n\r\n") + 4;
+	body = strstr(got.buf, "\r\n\r\n") + 4;
+	is_int((int64_t)length_in(&want), want.buf + want.len - page, "plain: as long as it says");
+	is_int((int64_t)length_in(&got), got.buf + got.len - body, "packed: as long as it says");
+	ok(length_in(&got) < length_in(&want) / 4, "which is much shorter");
+	is_int((int64_t)length_in(&only), (int64_t)length_in(&got), "HEAD tells the length of what GET brings");
+	ok(strcmp(strstr(only.buf, "\r\n\r\n"), "\r\n\r\n") == 0, "and brings nothing");
+	ok(strstr(want.buf, "Vary: Accept-Encoding\r\n") != NULL &&
+	        strstr(got.buf, "Vary: Accept-Encoding\r\n") != NULL,
+	    "both say what they depend on");
+	z.next_in = (unsigned char *)body;
+	z.avail_in = (unsigned)length_in(&got);
+	ok(inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END &&
+	        z.total_out == length_in(&want) && memcmp(text, page, z.total_out) == 0,
+	    "unpacked it is the same page");
+	inflateEnd(&z);
+	free(text);
+	strbuf_release(&want);
+	strbuf_release(&got);
+	strbuf_release(&only);
+}
+
 static void test_pipelining(void)
 {
 	static const char two[] =
@@ -533,6 +602,7 @@ int main(void)
 	tap_run(test_table);
 	tap_run(test_headers);
 	tap_run(test_sizes);
+	tap_run(test_packed);
 	tap_run(test_pipelining);
 	tap_run(test_many);
 	tap_run(test_leavers);
