@@ -23,7 +23,7 @@ static const struct {
 
 void layout_begin(struct page *p, const char *title, const char *here)
 {
-	const char *name = p->web->conf->web.title;
+	const char *title_set = p->web->conf->web.title, *name = title_set ? title_set : "orchd";
 
 	html(&p->body,
 	    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -31,10 +31,9 @@ void layout_begin(struct page *p, const char *title, const char *here)
 	    "<meta name=\"color-scheme\" content=\"light dark\"><title>%s - %s</title>"
 	    "<link rel=\"icon\" href=\"/static/icon.svg\"><link rel=\"stylesheet\" href=\"/static/style.css\">"
 	    "<link rel=\"alternate\" type=\"application/atom+xml\" title=\"Failures\" href=\"/feed.atom\">"
-	    "<script src=\"/static/live.js\" defer></script></head>\n"
-	    "<body><a class=\"skip\" href=\"#main\">Skip to the content</a>"
+	    "%r</head>\n<body><a class=\"skip\" href=\"#main\">Skip to the content</a>"
 	    "<header><a class=\"brand\" href=\"/\">%s</a><nav aria-label=\"Pages\">",
-	    title, name, name);
+	    title, name, p->web->copy ? "" : "<script src=\"/static/live.js\" defer></script>", name);
 	for (size_t i = 0; i < NITEMS(menu); i++)
 		html(&p->body, "<a href=\"%s\"%r>%s</a>", menu[i].href,
 		    here != NULL && strcmp(menu[i].href, here) == 0 ? " aria-current=\"page\"" : "",
@@ -48,12 +47,13 @@ void layout_end(struct page *p)
 	tm_ms t = clock_now();
 
 	html(&p->body,
-	    "</main>\n<footer><span>as of <time id=\"as-of\" datetime=\"%s\">%s</time> UTC</span>"
-	    "<span id=\"live\" aria-live=\"polite\"></span><span>orchd " PACKAGE_VERSION "</span>"
-	    "<a href=\"/api/v1/openapi.json\">API</a> <a href=\"/metrics\">Metrics</a> <a "
-	    "href=\"/feed.atom\">Feed</a>"
+	    "</main>\n<footer><span>%ras of <time id=\"as-of\" datetime=\"%s\">%s</time> UTC</span>"
+	    "%r<span>orchd " PACKAGE_VERSION "</span>"
+	    "<a href=\"/api/v1/openapi.json\">API</a> %r<a href=\"/feed.atom\">Feed</a>"
 	    "</footer></body></html>\n",
-	    utctime_format(t, iso), utctime_format_sql(t, now));
+	    p->web->copy ? "a copy, " : "", utctime_format(t, iso), utctime_format_sql(t, now),
+	    p->web->copy ? "" : "<span id=\"live\" aria-live=\"polite\"></span>",
+	    p->web->copy ? "" : "<a href=\"/metrics\">Metrics</a> ");
 }
 
 int layout_error_status(const struct err *err)

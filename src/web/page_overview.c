@@ -121,7 +121,8 @@ void page_overview(struct page *p)
 	part_runs(&p->body, json_object_get(runs, "runs"));
 	html(&p->body, "<p><a href=\"/runs\">All runs</a></p></section>\n");
 	sensors(p, json_object_get(status, "sensors"));
-	about(p, status);
+	if (!p->web->copy)
+		about(p, status);
 	layout_end(p);
 	verdict_release(&v);
 	json_decref(status);

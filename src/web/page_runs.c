@@ -38,7 +38,8 @@ void page_runs(struct page *p)
 		return;
 	}
 	layout_begin(p, "Runs", "/runs");
-	filter_form(p);
+	if (!p->web->copy)
+		filter_form(p);
 	part_runs(&p->body, json_object_get(obj, "runs"));
 	if (json_is_integer(json_object_get(obj, "next")))
 		html(&p->body,

@@ -35,6 +35,7 @@ struct known {
 	int64_t run;
 	json_t *pictures;
 	tm_ms until; /* monotonic */
+	bool out_of_reach; /* a store could not be asked: there may be more */
 };
 
 /* A request that waits for a look to end. */
@@ -53,7 +54,7 @@ struct look {
 	struct web_pictures *all;
 	int64_t run;
 	bool ended; /* the run has: what is found holds */
-	bool failed;
+	bool failed, out_of_reach;
 	json_t *pictures;
 	LIST_HEAD(, manifest) open;
 	TAILQ_HEAD(, waiter) waiters;
@@ -87,7 +88,7 @@ struct web_pictures {
 	size_t nfetches;
 };
 
-static struct store *store_of(struct web_pictures *all, const char *name)
+struct store *pictures_store(struct web_pictures *all, const char *name)
 {
 	const struct conf *conf = all->web->conf;
 	struct err err = ERR_INIT;
@@ -132,6 +133,13 @@ const json_t *pictures_known(struct web_pictures *all, int64_t run)
 	return k != NULL && k->until > clock_mono() ? k->pictures : NULL;
 }
 
+bool pictures_out_of_reach(struct web_pictures *all, int64_t run)
+{
+	struct known *k = known_find(all, run);
+
+	return k != NULL && k->out_of_reach;
+}
+
 static void remember(struct web_pictures *all, const struct look *look)
 {
 	struct known *k = known_find(all, look->run);
@@ -143,6 +151,7 @@ static void remember(struct web_pictures *all, const struct look *look)
 	k = xcalloc(1, sizeof(*k));
 	k->run = look->run;
 	k->pictures = json_incref(look->pictures);
+	k->out_of_reach = look->out_of_reach;
 	k->until = clock_mono() + (look->ended && !look->failed ? KNOWN_MS : KNOWN_LIVE_MS);
 	TAILQ_INSERT_HEAD(&all->known, k, link);
 	all->nknown++;
@@ -232,7 +241,8 @@ static void look_end(struct look *look)
 
 	remember(look->all, look);
 	while ((w = TAILQ_FIRST(&look->waiters)) != NULL) {
-		httpd_on_gone(w->req, NULL, NULL);
+		if (w->req != NULL)
+			httpd_on_gone(w->req, NULL, NULL);
 		w->fn(web, w->req, w->arg);
 		waiter_free(w);
 	}
@@ -244,6 +254,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	struct look *look = arg;
 
 	look->failed = !LIST_EMPTY(&look->open);
+	look->out_of_reach |= look->failed;
 	look_end(look);
 }
 
@@ -272,6 +283,7 @@ static void on_manifest(const struct err *err, void *arg)
 		collect(j, m->store, look->pictures, NULL);
 	else
 		look->failed = true;
+	look->out_of_reach |= err != NULL && err->class == ERR_TRANSIENT;
 	json_decref(j);
 	manifest_free(m);
 	if (LIST_EMPTY(&look->open))
@@ -281,7 +293,7 @@ static void on_manifest(const struct err *err, void *arg)
 static void read_manifest(struct look *look, const char *store_name, const char *key)
 {
 	static const struct store_get_cbs cbs = {.on_data = on_manifest_data, .on_done = on_manifest};
-	struct store *store = store_of(look->all, store_name);
+	struct store *store = pictures_store(look->all, store_name);
 	struct manifest *m;
 
 	if (store == NULL) {
@@ -349,7 +361,8 @@ void pictures_look(struct web_pictures *all, int64_t run, struct httpd_request *
 		look = look_begin(all, run);
 	*w = (struct waiter){.look = look, .req = req, .fn = fn, .arg = arg, .arg_free = arg_free};
 	TAILQ_INSERT_TAIL(&look->waiters, w, link);
-	httpd_on_gone(req, on_waiter_gone, w);
+	if (req != NULL)
+		httpd_on_gone(req, on_waiter_gone, w);
 }
 
 /* ---- one picture ---- */
@@ -399,7 +412,7 @@ static void fetch_begin(
     struct web_pictures *all, struct httpd_request *req, const char *store_name, const char *key)
 {
 	static const struct store_get_cbs cbs = {.on_data = on_picture_data, .on_done = on_picture};
-	struct store *store = store_of(all, store_name);
+	struct store *store = pictures_store(all, store_name);
 	struct fetch *f;
 
 	if (store == NULL || all->nfetches >= FETCHES_MAX) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* '*' stands for one component, a final '**' for all the rest; the first route that fits counts. */
-static const struct route routes[] = {
+const struct route routes[] = {
     {"/", page_overview, false},
     {"/nights", page_nights, false},
     {"/partition/**", page_partition, false},
@@ -41,6 +41,7 @@ static const struct route routes[] = {
     {"/badge/*", page_badge, false},
     {"/static/*", page_static, true},
     {"/favicon.ico", page_static, true},
+    {0},
 };
 
 /* args are lent from path, which is cut. */
@@ -76,7 +77,7 @@ static bool route_matches(const char *pattern, char *path, const char *args[2])
 
 const struct route *route_find(const char *path, char **copy, const char *args[2])
 {
-	for (size_t i = 0; i < NITEMS(routes); i++) {
+	for (size_t i = 0; routes[i].pattern != NULL; i++) {
 		*copy = xstrdup(path);
 		args[0] = args[1] = NULL;
 		if (route_matches(routes[i].pattern, *copy, args))

@@ -187,6 +187,22 @@ struct web *web_new(struct event_base *base, struct conf *conf, struct engine *e
 	return w;
 }
 
+struct web *web_new_copy(struct event_base *base, struct conf *conf, struct err *err)
+{
+	struct web *w = xcalloc(1, sizeof(*w));
+
+	w->base = base;
+	w->conf = conf_ref(conf);
+	w->query = (struct query){.conf = conf};
+	w->pictures = pictures_new(w);
+	w->copy = true;
+	if ((w->query.state = state_open_reader(conf->state_dir, err)) == NULL) {
+		web_free(w);
+		return NULL;
+	}
+	return w;
+}
+
 void web_reload(struct web *w, struct conf *conf)
 {
 	pictures_free(w->pictures); /* its stores are those of the old configuration */
@@ -205,7 +221,7 @@ void web_free(struct web *w)
 	pictures_free(w->pictures);
 	httpd_free(w->server);
 	state_close(w->query.state);
-	for (size_t i = 0; i < CACHE_SLOTS; i++) {
+	for (size_t i = 0; w->cache != NULL && i < CACHE_SLOTS; i++) {
 		free(w->cache->slot[i].target);
 		strbuf_release(&w->cache->slot[i].body);
 	}

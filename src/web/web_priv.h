@@ -12,6 +12,7 @@
 
 struct conf;
 struct event_base;
+struct store;
 
 struct web {
 	struct event_base *base;
@@ -23,7 +24,11 @@ struct web {
 	struct web_streams *streams;
 	struct web_pictures *pictures;
 	struct web_lag *lag;
+	bool copy; /* rendered into files: nothing is live, nothing can be asked for */
 };
+
+/* Only what rendering needs, without a server: engine, streams and lag are NULL. */
+struct web *web_new_copy(struct event_base *base, struct conf *conf, struct err *err);
 
 /* What is asked of a page, whoever asks: a connection, or a program that keeps the page as files. */
 struct page_ask {
@@ -57,6 +62,7 @@ struct route {
 	bool pictures; /* shows the pictures of the run that * stands for */
 };
 
+extern const struct route routes[]; /* ends with a NULL pattern */
 /* NULL: none.  args are lent from *copy, which is the caller's to free. */
 const struct route *route_find(const char *path, char **copy, const char *args[2]);
 /* The caller's to strbuf_release the body. */
@@ -161,10 +167,14 @@ struct web_pictures *pictures_new(struct web *);
 void pictures_free(struct web_pictures *); /* waiting requests are answered 503 */
 /* The pictures of a run as [{"store", "key"}], lent; NULL while they are not known. */
 const json_t *pictures_known(struct web_pictures *, int64_t run);
-/* Answer req with fn once the pictures of the run are known (or could not be learned in time). */
+/* Answer req with fn once the pictures of the run are known (or could not be learned in time); req NULL: nobody asked. */
 typedef void pictures_fn(struct web *, struct httpd_request *req, void *arg);
 void pictures_look(struct web_pictures *, int64_t run, struct httpd_request *req, pictures_fn *fn, void *arg,
     void (*arg_free)(void *));
+/* What is known may not be all: a store could not be asked. */
+bool pictures_out_of_reach(struct web_pictures *, int64_t run);
+/* A store of theirs by name, NULL when it cannot be opened. */
+struct store *pictures_store(struct web_pictures *, const char *name);
 /* Answer with one of them. */
 void picture_open(struct web *, struct httpd_request *, const char *run, const char *key);
 
