@@ -4,6 +4,7 @@
 #include "base/pattern.h"
 
 #include "base/mem.h"
+#include "base/pattern_digits.h"
 
 #include <pcre2.h>
 #include <stdlib.h>
@@ -21,6 +22,20 @@ struct group_name {
 	unsigned number;
 };
 
+/*
+ * How a name was found to match: names that differ from it in digits only need not be looked at again by a pattern to
+ * which digits are alike.  Two of them, as pieces and their check files come in turn.
+ */
+#define MEMOS         2
+#define MEMO_NAME_MAX 255
+
+struct memo {
+	char name[MEMO_NAME_MAX];
+	size_t n; /* 0: free */
+	bool matched;
+	PCRE2_SIZE at[2 * (PATTERN_GROUPS_MAX + 1)];
+};
+
 struct pattern {
 	char *text;
 	pcre2_code *code;
@@ -29,6 +44,8 @@ struct pattern {
 	uint32_t groups;
 	struct group_name *names; /* by number; a name may stand for several groups */
 	size_t nnames;
+	struct memo *memo; /* NULL: digits are not alike */
+	size_t memo_next; /* the one to give up */
 };
 
 static int by_number(const void *a, const void *b)
@@ -99,6 +116,8 @@ struct pattern *pattern_compile(const char *text, struct err *err)
 	pcre2_set_depth_limit(p->limits, DEPTH_LIMIT);
 	pcre2_set_heap_limit(p->limits, HEAP_KIB);
 	read_names(p);
+	if (pattern_digits_alike(text))
+		p->memo = xcalloc(MEMOS, sizeof(*p->memo));
 	return p;
 }
 
@@ -112,14 +131,13 @@ void pattern_free(struct pattern *p)
 	pcre2_match_context_free(p->limits);
 	pcre2_match_data_free(p->data);
 	pcre2_code_free(p->code);
+	free(p->memo);
 	free(p->text);
 	free(p);
 }
 
-static void fill(const struct pattern *p, const char *s, struct pattern_match *m)
+static void fill(const struct pattern *p, const PCRE2_SIZE *at, const char *s, struct pattern_match *m)
 {
-	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(p->data);
-
 	m->pattern = p;
 	m->n = p->groups + 1;
 	for (size_t i = 0; i < m->n; i++) {
@@ -131,25 +149,54 @@ static void fill(const struct pattern *p, const char *s, struct pattern_match *m
 	}
 }
 
+static const struct memo *recall(const struct pattern *p, const char *s, size_t n)
+{
+	for (size_t i = 0; p->memo != NULL && i < MEMOS; i++)
+		if (p->memo[i].n == n && n > 0 && pattern_digits_only(p->memo[i].name, s, n))
+			return &p->memo[i];
+	return NULL;
+}
+
+static void remember(struct pattern *p, const char *s, size_t n, bool matched)
+{
+	struct memo *m;
+
+	if (p->memo == NULL || n > MEMO_NAME_MAX)
+		return;
+	m = &p->memo[p->memo_next];
+	p->memo_next = (p->memo_next + 1) % MEMOS;
+	memcpy(m->name, s, n);
+	m->n = n;
+	m->matched = matched;
+	memcpy(m->at, pcre2_get_ovector_pointer(p->data), 2 * (p->groups + 1) * sizeof(*m->at));
+}
+
 int pattern_match(struct pattern *p, const char *s, size_t n, struct pattern_match *match, struct err *err)
 {
+	const struct memo *memo = recall(p, s, n);
 	int rc;
 
+	if (memo != NULL) {
+		if (memo->matched && match != NULL)
+			fill(p, memo->at, s, match);
+		return memo->matched;
+	}
 	if (n > PATTERN_SUBJECT_MAX)
 		return err_code(err, ERR_BAD_DATA, "pattern_limit",
 		    "a name of %zu bytes, at most %d are matched", n, PATTERN_SUBJECT_MAX);
 	rc = pcre2_match(p->code, (PCRE2_SPTR)s, n, 0, 0, p->data, p->limits);
-	if (rc == PCRE2_ERROR_NOMATCH)
-		return 0;
-	if (rc < 0) {
+	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH) {
 		PCRE2_UCHAR why[128];
 
 		pcre2_get_error_message(rc, why, sizeof(why));
 		return err_code(err, ERR_BAD_DATA, "pattern_limit",
 		    "gave up matching a name of %zu bytes against '%.200s': %s", n, p->text, (const char *)why);
 	}
+	remember(p, s, n, rc != PCRE2_ERROR_NOMATCH);
+	if (rc == PCRE2_ERROR_NOMATCH)
+		return 0;
 	if (match != NULL)
-		fill(p, s, match);
+		fill(p, pcre2_get_ovector_pointer(p->data), s, match);
 	return 1;
 }
 

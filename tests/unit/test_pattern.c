@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/pattern.h"
+#include "base/pattern_digits.h"
 
 #define PIECE "^(?<stub>fpi(?<num>\\d{2}))_(?<site>[a-z0-9]{2,3})_(?<date>\\d{8})\\.tar\\.gz(?<part>\\d{6})$"
 
@@ -140,11 +141,81 @@ static void test_hostile(void)
 	pattern_free(p);
 }
 
+static void test_digits_alike(void)
+{
+	static const char *const alike[] = {PIECE, "", "a", "\\d+", "[0-9]{2,}x{3}",
+	    "^\\Qa.b\\E(?:[a-z0-9_-])+$", "[^0-9]", "[]a-z]", "[[:digit:][:alpha:]]", "[!-~]",
+	    "(?P<a>\\w)(?'b1'\\s)", "x|y*?z++", "a{,", "\\.\\-\\[", "\\Qa", "[\\d_]"};
+	static const char *const told_apart[] = {"a1", "[0-8]", "[1-9]", "[+-5]", "[+-0-9]", "[0-9-z]", "\\x31",
+	    "\\061", "(a)\\1", "(?<a>b)\\k<a>", "(?P<a>b)(?P=a)", "\\Qa1\\E", "a{1,2,3}", "a{1", "(?i)a",
+	    "(?#[)0-9", "(?=1)", "(?<=1)a", "(a(?1)?b)", "(*ACCEPT)", "[\\x30-9]", "[a", "(?(1)a|b)",
+	    "[\\Q0-5\\E]", "\\", "[[:digit:]-9]", "\\g{1}"};
+
+	for (size_t i = 0; i < NITEMS(alike); i++)
+		ok(pattern_digits_alike(alike[i]), "all digits are alike to '%s'", alike[i]);
+	for (size_t i = 0; i < NITEMS(told_apart); i++)
+		ok(!pattern_digits_alike(told_apart[i]), "digits may be told apart by '%s'", told_apart[i]);
+	ok(pattern_digits_only("a1b22", "a9b00", 5) && !pattern_digits_only("a1", "aa", 2) &&
+	        !pattern_digits_only("aa", "a1", 2) && !pattern_digits_only("a/", "a0", 2),
+	    "names that differ in digits only");
+}
+
+static bool same_match(struct pattern *p, const char *text, const char *s)
+{
+	struct err err = ERR_INIT;
+	struct pattern *fresh = pattern_compile(text, &err);
+	struct pattern_match a, b;
+	int rc = pattern_match(p, s, strlen(s), &a, &err);
+	bool same = rc == pattern_match(fresh, s, strlen(s), &b, &err);
+
+	for (size_t i = 0; same && rc == 1 && i < a.n; i++)
+		same = a.n == b.n && a.group[i].s == b.group[i].s && a.group[i].n == b.group[i].n;
+	pattern_free(fresh);
+	return same;
+}
+
+/* What is remembered of the name before must not show: the same as by a pattern that has seen nothing. */
+static void test_memory(void)
+{
+	static const char *const texts[] = {PIECE, "(?<a>[a-c]*)(?<part>\\d+)",
+	    "^(?:(?<x>\\w+?)|(?<y>.+))(?<part>[0-9]{2})$", "1", "(?<a>\\d)(?<b>\\k<a>)", "[0-4]+",
+	    "^(a|ab)(\\d*)(c?)$", "(?<a>[^0-9])?(\\d{1,2})\\b"};
+	static const char letters[] = "aab_c0123459";
+	static const char pieces[][40] = {"fpi05_uao_20260407.tar.gz000016", "fpi05_uao_20260407.txt",
+	    "fpi05_u1o_20260407.tar.gz000016", "fpi05_uao_20260407.tar.gz00001x"};
+	size_t wrong = 0, tried = 0;
+	char name[40];
+
+	srand(7);
+	for (size_t i = 0; i < NITEMS(texts); i++) {
+		struct err err = ERR_INIT;
+		struct pattern *p = pattern_compile(texts[i], &err);
+
+		for (int k = 0; k < 3000; k++, tried++) {
+			size_t n = 1 + (size_t)rand() % 5;
+
+			snprintf(name, sizeof(name), "%s", pieces[rand() % 4]);
+			for (size_t j = 0; name[j] != '\0'; j++)
+				if (name[j] >= '0' && name[j] <= '9' && rand() % 2)
+					name[j] = (char)('0' + rand() % 10);
+			for (size_t j = 0; k % 3 != 0 && j < n; j++) {
+				name[j] = letters[(size_t)rand() % (sizeof(letters) - 1)];
+				name[j + 1] = '\0';
+			}
+			wrong += !same_match(p, texts[i], name);
+		}
+		pattern_free(p);
+	}
+	ok(wrong == 0, "%zu names match as if each were the first", tried);
+}
+
 int main(void)
 {
 	tap_run(test_groups);
 	tap_run(test_dialect);
 	tap_run(test_bad);
 	tap_run(test_hostile);
+	tap_run(test_digits_alike);
+	tap_run(test_memory);
 	return tap_done();
 }
