@@ -5,6 +5,7 @@
 #include "base/codec.h"
 #include "base/mem.h"
 #include "base/utctime.h"
+#include "store/s3_plain.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -30,8 +31,8 @@ struct s3_listing {
 	int empty_pages;
 
 	/* The answer being read. */
-	struct s3_xml *xml;
-	struct strbuf text;
+	struct strbuf body;
+	struct strbuf text; /* of its keys and ETags */
 	struct item item, items[S3_PAGE_MAX];
 	size_t n, kept; /* items; those of them delivered */
 	bool truncated, has_truncated, url;
@@ -70,6 +71,7 @@ struct s3_listing *s3_listing_new(const char *prefix, const char *start_after)
 	l->prefix = xstrdup(prefix);
 	set_floor(l, start_after);
 	l->more = true;
+	strbuf_init(&l->body, S3_XML_BODY_MAX);
 	strbuf_init(&l->text, S3_PAGE_MAX * (3 * STORE_KEY_MAX + STORE_ETAG_MAX + 2));
 	strbuf_init(&l->next_token, TOKEN_MAX);
 	return l;
@@ -79,11 +81,11 @@ void s3_listing_free(struct s3_listing *l)
 {
 	if (l == NULL)
 		return;
-	s3_xml_free(l->xml);
 	free(l->prefix);
 	free(l->floor);
 	free(l->asked);
 	free(l->token);
+	strbuf_release(&l->body);
 	strbuf_release(&l->text);
 	strbuf_release(&l->next_token);
 	free(l);
@@ -217,12 +219,13 @@ struct field {
 static field_fn *find_field(const struct field *row, const char *name)
 {
 	for (; row->name != NULL; row++)
-		if (strcmp(name, row->name) == 0)
+		if (name[0] == row->name[0] && strcmp(name, row->name) == 0)
 			return row->fn;
 	return NULL;
 }
 
-#define IN_LIST     "ListBucketResult/"
+#define ROOT        "ListBucketResult"
+#define IN_LIST     ROOT "/"
 #define IN_CONTENTS IN_LIST "Contents/"
 
 static int on_element(void *arg, const char *path, const char *text, size_t n, struct err *err)
@@ -255,10 +258,8 @@ static int on_element(void *arg, const char *path, const char *text, size_t n, s
 	return fn != NULL ? fn(l, text, n, err) : 0;
 }
 
-void s3_listing_begin(struct s3_listing *l)
+static void forget_page(struct s3_listing *l)
 {
-	s3_xml_free(l->xml);
-	l->xml = s3_xml_new("ListBucketResult", true, S3_XML_BODY_MAX, on_element, l);
 	strbuf_reset(&l->text);
 	strbuf_reset(&l->next_token);
 	l->item = (struct item){0};
@@ -268,9 +269,15 @@ void s3_listing_begin(struct s3_listing *l)
 	l->error = (struct s3_error){0};
 }
 
+void s3_listing_begin(struct s3_listing *l)
+{
+	strbuf_reset(&l->body);
+	forget_page(l);
+}
+
 int s3_listing_feed(struct s3_listing *l, const char *p, size_t n)
 {
-	return s3_xml_feed(l->xml, p, n);
+	return strbuf_add(&l->body, p, n);
 }
 
 /* Percent-decode in place: '+' is a blank, then %xx, once.  false: a bad sequence or a NUL. */
@@ -371,25 +378,47 @@ static int check_pagination(struct s3_listing *l, bool token_lost, struct err *e
  * Some servers use the last key as the token and write it without encoding; with a control character in it the answer
  * is not XML.  Everything else has been read by then: the next page can be asked for by key.
  */
-static bool lost_only_the_token(const struct s3_listing *l, const struct err *err)
+static bool lost_only_the_token(const struct s3_listing *l, const struct s3_xml *xml, const struct err *err)
 {
 	return err_is(err, "xml.malformed") && l->n > 0 && l->truncated &&
-	       strcmp(s3_xml_where(l->xml), "ListBucketResult/NextContinuationToken") == 0;
+	       strcmp(s3_xml_where(xml), "ListBucketResult/NextContinuationToken") == 0;
+}
+
+/* 1: whole but for its token. */
+static int parse_xml(struct s3_listing *l, struct err *err)
+{
+	struct s3_xml *xml = s3_xml_new(ROOT, true, S3_XML_BODY_MAX, on_element, l);
+	struct err e = ERR_INIT;
+	int rc = 0;
+
+	s3_xml_feed(xml, l->body.buf, l->body.len);
+	if (s3_xml_finish(xml, &e) == -1) {
+		rc = lost_only_the_token(l, xml, &e) ? 1 : -1;
+		if (rc == -1)
+			*err = e;
+	} else if (strcmp(s3_xml_root(xml), "Error") == 0) {
+		rc = -1;
+	}
+	s3_xml_free(xml);
+	return rc;
+}
+
+static int parse(struct s3_listing *l, struct err *err)
+{
+	if (l->body.overflowed)
+		return err_code(err, ERR_BAD_DATA, "xml.limit", "the answer is larger than any of S3");
+	if (s3_plain_read(l->body.buf, l->body.len, ROOT, on_element, l) == 0)
+		return 0;
+	forget_page(l);
+	return parse_xml(l, err);
 }
 
 int s3_listing_end(struct s3_listing *l, const struct store_object **objs, size_t *n, struct err *err)
 {
-	struct err e = ERR_INIT;
-	bool token_lost = false;
+	int rc = parse(l, err);
+	bool token_lost = rc == 1;
 
-	if (s3_xml_finish(l->xml, &e) == -1) {
-		token_lost = lost_only_the_token(l, &e);
-		if (!token_lost) {
-			*err = e;
-			return -1;
-		}
-	}
-	if (!token_lost && strcmp(s3_xml_root(l->xml), "Error") == 0)
+	if (rc == -1)
 		return -1;
 	if (check_keys(l, err) == -1 || check_pagination(l, token_lost, err) == -1)
 		return -1;

@@ -8,7 +8,9 @@
 
 #include "base/codec.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "store/s3_listing.h"
+#include "store/s3_plain.h"
 
 #include <sys/resource.h>
 #include <time.h>
@@ -167,6 +169,149 @@ static void test_cases(void)
 	ok(ran >= 28, "%zu cases", ran);
 }
 
+/* ---- the quick reader against the general one ---- */
+
+static int record(void *arg, const char *path, const char *text, size_t n, struct err *err)
+{
+	strbuf_addf(arg, "%s=", path);
+	strbuf_add(arg, text, n);
+	return strbuf_addch(arg, '\n');
+}
+
+static bool read_quick(const struct strbuf *body, struct strbuf *out)
+{
+	char *copy = xmemdup(body->buf, body->len + 1);
+	bool yes = s3_plain_read(copy, body->len, "ListBucketResult", record, out) == 0;
+
+	if (memcmp(copy, body->buf, body->len) != 0)
+		tap_bail("the quick reader leaves marks");
+	free(copy);
+	return yes;
+}
+
+static bool read_general(const struct strbuf *body, size_t step, struct strbuf *out)
+{
+	struct s3_xml *x = s3_xml_new("ListBucketResult", false, S3_XML_BODY_MAX, record, out);
+	bool yes;
+
+	for (size_t at = 0; at < body->len; at += step)
+		if (s3_xml_feed(x, body->buf + at, MIN(step, body->len - at)) == -1)
+			break;
+	yes = s3_xml_finish(x, NULL) == 0;
+	s3_xml_free(x);
+	return yes;
+}
+
+/* Whether the quick reader takes it; it must never take what the general one refuses, nor read something else. */
+static bool is_plain(const char *text, size_t n)
+{
+	struct strbuf body = STRBUF_INIT(2 << 20), quick = STRBUF_INIT(2 << 20), general = STRBUF_INIT(2 << 20);
+	bool yes;
+
+	strbuf_add(&body, text, n);
+	yes = read_quick(&body, &quick);
+	if (yes && (!read_general(&body, 7, &general) || strcmp(quick.buf, general.buf) != 0)) {
+		ok(false, "the readers differ");
+		diag("%.500s", text);
+	}
+	strbuf_release(&body);
+	strbuf_release(&quick);
+	strbuf_release(&general);
+	return yes;
+}
+
+/* Listings as servers write them: none of these may become slow unnoticed. */
+static void test_plain(void)
+{
+#define XMLNS "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
+	static const char *const plain[] = {
+	    /* Ceph */
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult " XMLNS
+	    "><Name>b</Name><Prefix>raw/</Prefix>"
+	    "<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><Contents><Key>raw%2Fa</Key>"
+	    "<ETag>&quot;d41d8&quot;</ETag><Owner><ID>o</ID><DisplayName></DisplayName></Owner></Contents>"
+	    "</ListBucketResult>",
+	    /* Amazon */
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult " XMLNS "><Name>b</Name><Prefix/>"
+	    "<Contents><Key>raw%2Fa</Key><ETag>&quot;d41d8-2&quot;</ETag></Contents></ListBucketResult>\n",
+	    /* MinIO */
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult " XMLNS "><Prefix></Prefix>"
+	    "<Contents><ETag>&#34;d41d8&#34;</ETag></Contents></ListBucketResult>",
+	    "<ListBucketResult>\n  <Contents>\n\t<Key>&lt;a&amp;&gt;&apos;&#39;</Key>\n  "
+	    "</Contents>\n</ListBucketResult>",
+	};
+	static const char *const not [] = {
+	    "",
+	    "<ListBucketResult/>",
+	    "<ListBucketResult>",
+	    "<ListBucketResult></ListBucketResult",
+	    "<ListBucketResult></ListBucketResul>",
+	    "<ListBucketResult></ListBucketResultX>",
+	    "<ListBucketResult></ListBucketResult>x",
+	    "<ListBucketResult></ListBucketResult><a></a>",
+	    "<ListBucketResult><a></b></ListBucketResult>",
+	    "<ListBucketResult><1></1></ListBucketResult>",
+	    "<ListBucketResult><a:b></a:b></ListBucketResult>",
+	    "<ListBucketResult><a b=\"c\"></a></ListBucketResult>",
+	    "<ListBucketResult><a ></a></ListBucketResult>",
+	    "<ListBucketResult xmlns=\"a\"></ListBucketResult>",
+	    "<ListBucketResult><!-- --></ListBucketResult>",
+	    "<ListBucketResult><![CDATA[a]]></ListBucketResult>",
+	    "<ListBucketResult><?a b?></ListBucketResult>",
+	    "<!DOCTYPE a><ListBucketResult></ListBucketResult>",
+	    "\xef\xbb\xbf<ListBucketResult></ListBucketResult>",
+	    "<?xml version=\"1.0\" encoding=\"UTF-16\"?><ListBucketResult></ListBucketResult>",
+	    "<ListBucketResult>&a;</ListBucketResult>",
+	    "<ListBucketResult>&quot</ListBucketResult>",
+	    "<ListBucketResult>&#1;</ListBucketResult>",
+	    "<ListBucketResult>\x01</ListBucketResult>",
+	    "<ListBucketResult>\x7f</ListBucketResult>",
+	    "<ListBucketResult>\r</ListBucketResult>",
+	    "<ListBucketResult>\xc3\xa9</ListBucketResult>",
+	    "<ListBucketResult>]]></ListBucketResult>",
+	    "<ListBucketResult><a><a><a><a><a><a><a></a></a></a></a></a></a></a></ListBucketResult>",
+	    "<Error><Code>a</Code></Error>",
+	};
+	const json_t *c;
+	size_t i, taken = 0;
+
+	for (i = 0; i < NITEMS(plain); i++)
+		ok(is_plain(plain[i], strlen(plain[i])), "form %zu of servers is plain", i);
+	for (i = 0; i < NITEMS(not ); i++)
+		ok(!is_plain(not [i], strlen(not [i])), "not plain: %s", not [i]);
+	ok(!is_plain("<ListBucketResult>\0</ListBucketResult>", 38), "a NUL ends nothing");
+	for (i = 0; i < strlen(plain[0]); i++)
+		taken += is_plain(plain[0], i);
+	is_int(taken, 0, "no cut of a listing is taken");
+	json_array_foreach(json_object_get(cases, "cases"), i, c)
+	{
+		struct strbuf body = STRBUF_INIT(2 << 20);
+
+		body_of(json_array_get(json_object_get(c, "pages"), 0), &body);
+		taken += is_plain(body.buf, body.len);
+		strbuf_release(&body);
+	}
+	ok(taken > 10, "%zu of the cases are plain and read alike", taken);
+}
+
+/* One byte changed anywhere: both readers see the same, or the quick one passes. */
+static void test_plain_flips(void)
+{
+	static const char doc[] =
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult " XMLNS "><Name>b</Name>"
+	    "<Contents><Key>a</Key><ETag>&quot;1&#34;</ETag><O><I/></O></Contents></ListBucketResult>";
+	char copy[sizeof(doc)];
+	size_t taken = 0;
+
+	for (size_t i = 0; i < sizeof(doc) - 1; i++)
+		for (unsigned c = 0; c < 256; c++) {
+			memcpy(copy, doc, sizeof(doc));
+			copy[i] = (char)c;
+			taken += is_plain(copy, sizeof(doc) - 1);
+		}
+	ok(taken > 500, "%zu of %zu changes are taken, and read alike", taken, 256 * (sizeof(doc) - 1));
+}
+
 /* Retry or not is told by the error's class. */
 static void test_classes(void)
 {
@@ -303,6 +448,8 @@ int main(void)
 	cases = load();
 	tap_run(test_cases);
 	tap_run(test_classes);
+	tap_run(test_plain);
+	tap_run(test_plain_flips);
 	tap_run(test_every_cut);
 	tap_run(test_lost_token);
 	tap_run(test_error);
