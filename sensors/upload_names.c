@@ -6,6 +6,7 @@
 #include "base/pattern.h"
 #include "base/template.h"
 #include "base/utctime.h"
+#include "sensors/pattern_parts.h"
 #include "store/store.h"
 
 #include <stdio.h>
@@ -17,81 +18,13 @@
 struct upload_names {
 	struct pattern *part, *check;
 	char *check_file, *index, *date; /* date NULL: none is checked */
+	char *
+	    begin; /* template of what every name of an upload's piece begins with; NULL: nothing tells them apart */
 	struct strvec groups; /* of part, without the index */
 	struct strbuf name; /* what upload_name lends */
 	char why[ERR_TEXT_MAX];
 	char datebuf[9];
 };
-
-/* ---- a pattern's text ---- */
-
-/* Behind the class that starts at s. */
-static const char *skip_class(const char *s)
-{
-	s++;
-	s += *s == '^';
-	s += *s == ']';
-	for (; *s != '\0' && *s != ']'; s++) {
-		if (*s == '\\' && s[1] != '\0')
-			s++;
-		else if (s[0] == '[' && s[1] == ':' && strstr(s, ":]") != NULL)
-			s = strstr(s, ":]") + 1;
-	}
-	return *s == '\0' ? s : s + 1;
-}
-
-/* Behind whatever stands at s: an escape, a quotation, a class, or one character. */
-static const char *skip_atom(const char *s)
-{
-	const char *end;
-
-	if (s[0] == '[')
-		return skip_class(s);
-	if (s[0] != '\\' || s[1] == '\0')
-		return s + 1;
-	if (s[1] == 'Q')
-		return (end = strstr(s, "\\E")) != NULL ? end + 2 : s + strlen(s);
-	return s + 2;
-}
-
-/* Does the group that opens at s bear this name? */
-static bool opens_group(const char *s, const char *name)
-{
-	static const struct {
-		const char *open;
-		char close;
-	} forms[] = {{"(?<", '>'}, {"(?P<", '>'}, {"(?'", '\''}};
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < NITEMS(forms); i++) {
-		size_t k = strlen(forms[i].open);
-
-		if (strncmp(s, forms[i].open, k) == 0 && strncmp(s + k, name, n) == 0 &&
-		    s[k + n] == forms[i].close)
-			return true;
-	}
-	return false;
-}
-
-/* The text of a named group with its parentheses; the pattern has compiled, so they balance. */
-static const char *find_group(const char *text, const char *name, size_t *n)
-{
-	const char *open = NULL;
-	int depth = 0;
-
-	for (const char *s = text; *s != '\0'; s = skip_atom(s)) {
-		if (open == NULL && opens_group(s, name)) {
-			open = s;
-			depth = 0;
-		}
-		depth += *s == '(' ? 1 : *s == ')' ? -1 : 0;
-		if (open != NULL && depth == 0) {
-			*n = (size_t)(s - open) + 1;
-			return open;
-		}
-	}
-	return NULL;
-}
 
 /* ---- the check file's name as a pattern ---- */
 
@@ -106,7 +39,7 @@ static bool placed(const struct reverse *r, const char *name)
 	size_t n;
 
 	for (size_t i = 0; i < r->pieces.n; i++)
-		if (find_group(r->pieces.v[i], name, &n) != NULL)
+		if (pattern_find_group(r->pieces.v[i], name, &n) != NULL)
 			return true;
 	return false;
 }
@@ -114,7 +47,7 @@ static bool placed(const struct reverse *r, const char *name)
 static const char *place_pattern(void *arg, const char *name, size_t *n)
 {
 	struct reverse *r = arg;
-	const char *place, *group = find_group(pattern_text(r->un->part), name, n);
+	const char *place, *group = pattern_find_group(pattern_text(r->un->part), name, n);
 
 	if (group == NULL)
 		return NULL;
@@ -220,6 +153,7 @@ struct upload_names *upload_names_new(
 	}
 	if (pattern_has_name(un->part, date))
 		un->date = xstrdup(date);
+	un->begin = pattern_begin(un->part, index);
 	return un;
 }
 
@@ -234,6 +168,7 @@ void upload_names_free(struct upload_names *un)
 	free(un->check_file);
 	free(un->index);
 	free(un->date);
+	free(un->begin);
 	free(un);
 }
 
@@ -358,4 +293,28 @@ void upload_values_release(struct upload_values *v)
 	strvec_release(&v->text);
 	free(v->v);
 	*v = (struct upload_values){0};
+}
+
+static const char *value_of(void *arg, const char *name, size_t *n)
+{
+	const struct upload_values *v = arg;
+
+	for (size_t i = 0; i < v->n; i++)
+		if (strcmp(v->v[i].name, name) == 0) {
+			*n = strlen(v->v[i].value);
+			return v->v[i].value;
+		}
+	return NULL;
+}
+
+int upload_names_begin(struct upload_names *un, const char *upload, struct strbuf *out)
+{
+	struct upload_values values;
+	int rc = -1;
+
+	upload_names_values(un, upload, &values);
+	if (values.n > 0 && un->begin != NULL)
+		rc = template_expand(un->begin, value_of, &values, out, NULL);
+	upload_values_release(&values);
+	return rc;
 }

@@ -47,5 +47,10 @@ struct upload_values {
 };
 void upload_names_values(struct upload_names *, const char *upload, struct upload_values *out);
 void upload_values_release(struct upload_values *);
+/*
+ * Append what the names of all pieces of that upload begin with, so that a listing of it finds them.  -1: it is no
+ * upload's name, or the pattern does not say so much.
+ */
+int upload_names_begin(struct upload_names *, const char *upload, struct strbuf *out);
 
 #endif

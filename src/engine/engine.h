@@ -93,6 +93,18 @@ typedef void engine_tick_fn(const json_t *summary, const struct err *err, void *
 int engine_sensor_tick(
     struct engine *, const char *name, bool dry_run, engine_tick_fn *on_done, void *arg, struct err *err);
 
+/*
+ * A key of a bucket was announced (push/push.h): sensors that watch it will tick for it, and for nothing else, at once.
+ * The state changes now; it is durable after the turn's commit.  A store is meant by its bucket's name, or by its own
+ * name when it is no bucket.
+ */
+enum hint_fate {
+	HINT_UNKNOWN, /* no sensor watches that place, or the key is nothing to it */
+	HINT_WAITS, /* announced before; its tick has not begun */
+	HINT_NEW,
+};
+enum hint_fate engine_hint(struct engine *, const char *bucket, const char *key);
+
 /* Lent views for those who show things. */
 struct conf *engine_conf(struct engine *);
 struct state *engine_state(struct engine *);

@@ -16,7 +16,7 @@
 #define PRUNE_EVERY_MS 60000
 #define RUNS_PER_TURN  20
 /* Trouble that nobody has seen for so long is forgotten: its end will not be told. */
-#define TROUBLE_KEPT_MS (INT64_C(180) * 86400000)
+#define FORGOTTEN_MS (INT64_C(180) * 86400000)
 
 struct doomed {
 	char *dir;
@@ -84,7 +84,9 @@ static void prune_rows(struct engine *e)
 	sql_do(e->state->sql,
 	    "DELETE FROM trouble WHERE (sink, team, job, label) IN"
 	    " (SELECT sink, team, job, label FROM trouble WHERE told_at < ?1 LIMIT 1000)",
-	    "t", e->now - TROUBLE_KEPT_MS);
+	    "t", e->now - FORGOTTEN_MS);
+	/* Of sensors that are gone: any other has looked at everything long since. */
+	sql_do(e->state->sql, "DELETE FROM hint WHERE at < ?1", "t", e->now - FORGOTTEN_MS);
 	sql_do(e->state->sql,
 	    "DELETE FROM sensor_key WHERE (sensor, key) IN"
 	    " (SELECT sensor, key FROM sensor_key WHERE gone_at IS NOT NULL AND gone_at < ?1 LIMIT 1000)",

@@ -3,6 +3,7 @@
 #include "engine/tick.h"
 
 #include "engine/engine_priv.h"
+#include "engine/hints.h"
 #include "engine/keyindex.h"
 
 #include "base/mem.h"
@@ -119,9 +120,11 @@ int tick_request(struct tick *t, const struct run_request *req, struct err *err)
 {
 	struct request_copy *c;
 
-	if (t->nrequests >= REQUESTS_MAX)
+	if (t->nrequests >= REQUESTS_MAX) {
+		t->again = true;
 		return err_code(err, ERR_TRANSIENT, "limit",
 		    "more than %d runs in one tick; the rest comes with the next", REQUESTS_MAX);
+	}
 	if (t->nrequests == t->caprequests) {
 		t->caprequests = t->caprequests ? t->caprequests * 2 : 8;
 		t->requests = xreallocarray(t->requests, t->caprequests, sizeof(*t->requests));
@@ -137,6 +140,17 @@ int tick_request(struct tick *t, const struct run_request *req, struct err *err)
 		c->names[i].value = dup(req->names[i].value);
 	}
 	return 0;
+}
+
+const char *const *tick_hints(const struct tick *t, size_t *n)
+{
+	*n = 0;
+	return t->pushed ? hints_taken(t->hints, n) : NULL;
+}
+
+void tick_again(struct tick *t)
+{
+	t->again = true;
 }
 
 void tick_done(struct tick *t, const char *skip_reason, const struct err *err)

@@ -12,6 +12,7 @@
 struct conf_sensor;
 struct engine;
 struct event;
+struct hints;
 struct keyindex;
 
 struct request_copy {
@@ -24,10 +25,13 @@ struct tick {
 	struct engine *engine;
 	const struct conf_sensor *conf;
 	struct keyindex *keys;
+	const struct hints *hints;
 	struct event *timeout;
 
 	tm_ms at, mono;
 	bool dry_run, whole, done;
+	bool pushed; /* it would not be its time yet */
+	bool again; /* what was announced has not all been looked at */
 	bool cut; /* not every report was taken: what was not seen may still be there */
 	char *cursor, *skip_reason;
 	struct err err;

@@ -4,6 +4,7 @@
 
 #include "engine/announce.h"
 #include "engine/engine_priv.h"
+#include "engine/hints.h"
 #include "engine/keyindex.h"
 #include "engine/request.h"
 #include "engine/tick.h"
@@ -12,12 +13,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sensor/sensor.h"
+#include "store/store.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FAIL_BACKOFF_MS 10000 /* first wait after a failed tick; doubles up to the sensor's interval */
+#define PUSH_BACKOFF_MS 1000 /* the same for what was announced, up to PUSH_WAIT_MAX */
+#define PUSH_WAIT_MAX   300000
+#define PUSH_REST_MAX   60000 /* a pushed tick rests as long as the one before it took, up to this */
 
 struct waiter {
 	STAILQ_ENTRY(waiter) link;
@@ -32,8 +37,11 @@ struct watch {
 	const struct conf_sensor *conf;
 	void *mem;
 	struct keyindex *keys;
+	struct hints *hints; /* announced, waiting for a tick */
 	struct tick *tick; /* under way or done, not yet applied */
 	tm_ms next;
+	tm_ms push_next; /* the same for a tick that hints ask for; the past: at once */
+	int push_failures; /* in a row */
 	char *paused; /* by whom */
 	char *cursor;
 	int failures; /* in a row */
@@ -101,12 +109,21 @@ static void apply_request(struct watch *w, const struct run_request *req, bool d
 	log_warn("sensor %s key=%s: no run: %s", w->conf->name, req->key, err.text);
 }
 
+static const char *tick_outcome(const struct tick *t, const struct tally *tally)
+{
+	if (tally->made > 0)
+		return "requested";
+	return t->err.class != ERR_NONE || tally->bad > 0 || tally->no_room > 0 ? "failed" : "skipped";
+}
+
 static char *tick_reason(const struct tick *t, struct tally *tally)
 {
 	struct strbuf s = STRBUF_INIT(8192);
 	char *text;
 
-	if (tally->text.len > 0) {
+	if (t->err.class != ERR_NONE) {
+		strbuf_addstr(&s, t->err.text);
+	} else if (tally->text.len > 0) {
 		strbuf_add(&s, tally->text.buf, MIN(tally->text.len, (size_t)2000));
 	} else if (t->skip_reason != NULL) {
 		strbuf_add(&s, t->skip_reason, MIN(strlen(t->skip_reason), (size_t)2000));
@@ -114,7 +131,10 @@ static char *tick_reason(const struct tick *t, struct tally *tally)
 	if (tally->changed > 0)
 		strbuf_addf(&s, "%s%" PRId64 " changed after their run (not run again)", s.len ? "; " : "",
 		    tally->changed);
-	text = s.len > 0 ? xstrdup(s.buf) : NULL;
+	if (t->pushed)
+		text = xasprintf("pushed%s%s", s.len > 0 ? ": " : "", s.buf);
+	else
+		text = s.len > 0 ? xstrdup(s.buf) : NULL;
 	strbuf_release(&s);
 	return text;
 }
@@ -146,10 +166,14 @@ static void reload_keys(struct watch *w)
 	w->keys = keyindex_load(w->engine->state, w->conf->name, w->engine->conf->limits.keep_keys);
 }
 
+/* Pushed ticks come besides the interval: they leave it alone. */
+
 static void plan_next(struct watch *w, const struct tick *t)
 {
 	tm_ms wait = w->conf->every;
 
+	if (t->pushed)
+		return;
 	if (t->err.class != ERR_NONE) {
 		tm_ms backoff = FAIL_BACKOFF_MS << MIN(w->failures, 20);
 
@@ -159,6 +183,23 @@ static void plan_next(struct watch *w, const struct tick *t)
 		w->failures = 0;
 	}
 	w->next = w->engine->now + wait;
+}
+
+/* What the tick saw needs no other; what it could not see is tried again, at the latest when the interval is over. */
+static void settle_hints(struct watch *w, const struct tick *t, bool seen)
+{
+	tm_ms wait;
+
+	if (seen) {
+		hints_settle(w->hints);
+		w->push_failures = 0;
+		wait = MIN(clock_mono() - t->mono, (tm_ms)PUSH_REST_MAX);
+	} else {
+		hints_give_back(w->hints);
+		wait = MIN(PUSH_BACKOFF_MS << MIN(w->push_failures, 20), PUSH_WAIT_MAX);
+		w->push_failures++;
+	}
+	w->push_next = w->engine->now + wait;
 }
 
 static void apply_good(struct watch *w, struct tick *t, struct tally *tally)
@@ -183,21 +224,13 @@ static void apply_tick(struct watch *w)
 	char *reason;
 
 	w->tick = NULL;
-	if (!t->dry_run)
-		plan_next(w, t);
-	if (t->err.class == ERR_NONE) {
+	if (t->err.class == ERR_NONE)
 		apply_good(w, t, &tally);
-		outcome = tally.made > 0                       ? "requested"
-		          : tally.bad > 0 || tally.no_room > 0 ? "failed"
-		                                               : "skipped";
-		reason = tick_reason(t, &tally);
-	} else {
-		outcome = "failed";
-		reason = xstrdup(t->err.text);
-		log_warn("sensor %s tick failed, next in %" PRId64 " s: %s", w->conf->name,
-		    (w->next - w->engine->now) / 1000, t->err.text);
-	}
+	outcome = tick_outcome(t, &tally);
+	reason = tick_reason(t, &tally);
 	if (!t->dry_run) {
+		settle_hints(w, t, t->err.class == ERR_NONE && !t->again && tally.no_room == 0);
+		plan_next(w, t);
 		record_tick(w, t, outcome, reason, tally.made);
 		if (t->err.class == ERR_NONE)
 			xstrset(&w->cursor, t->cursor);
@@ -208,6 +241,9 @@ static void apply_tick(struct watch *w)
 	/* What the index saw in a tick that does not count must not hide the next one's changes. */
 	if (t->dry_run || t->err.class != ERR_NONE)
 		reload_keys(w);
+	if (t->err.class != ERR_NONE)
+		log_warn("sensor %s: tick failed, next in %" PRId64 " s: %s", w->conf->name,
+		    ((t->pushed ? w->push_next : w->next) - w->engine->now) / 1000, reason);
 	answer_waiters(w, t, outcome, reason, tally.runs);
 	free(reason);
 	json_decref(tally.runs);
@@ -230,7 +266,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 	tick_done(w->tick, NULL, &err);
 }
 
-static void start_tick(struct watch *w, bool dry_run)
+static void start_tick(struct watch *w, bool dry_run, bool pushed)
 {
 	struct timeval tv = {.tv_sec = w->conf->timeout / 1000, .tv_usec = w->conf->timeout % 1000 * 1000};
 	struct tick *t = xcalloc(1, sizeof(*t));
@@ -243,12 +279,16 @@ static void start_tick(struct watch *w, bool dry_run)
 	t->timeout = w->timeout;
 	t->at = w->engine->now;
 	t->mono = clock_mono();
+	t->hints = w->hints;
 	t->dry_run = dry_run;
+	t->pushed = pushed;
 	t->cursor = xstrdup(w->cursor);
 	w->tick = t;
 	STAILQ_FOREACH(wt, &w->waiters, link)
 	wt->served = wt->dry_run == dry_run;
 	keyindex_begin(w->keys);
+	if (!dry_run)
+		hints_take(w->hints);
 	if (w->conf->timeout > 0)
 		event_add(w->timeout, &tv);
 	if (w->conf->type->tick(w->mem, t, &err) == -1)
@@ -264,10 +304,15 @@ static void start_due(struct watch *w)
 		return;
 	/* A wall clock set back must not silence a sensor for longer than its interval. */
 	w->next = MIN(w->next, e->now + w->conf->every);
+	w->push_next = MIN(w->push_next, e->now + PUSH_WAIT_MAX);
 	if (wt != NULL)
-		start_tick(w, wt->dry_run);
-	else if (w->paused == NULL && !e->local && w->next <= e->now)
-		start_tick(w, false);
+		start_tick(w, wt->dry_run, false);
+	else if (w->paused != NULL || e->local)
+		return;
+	else if (w->next <= e->now)
+		start_tick(w, false, false);
+	else if (hints_waiting(w->hints) && w->push_next <= e->now)
+		start_tick(w, false, true);
 }
 
 tm_ms watch_turn(struct engine *e)
@@ -281,7 +326,7 @@ tm_ms watch_turn(struct engine *e)
 			apply_tick(w);
 		start_due(w);
 		if (w->tick == NULL && w->paused == NULL && !e->local)
-			due = MIN(due, w->next);
+			due = MIN(due, hints_waiting(w->hints) ? MIN(w->next, w->push_next) : w->next);
 	}
 	return e->draining ? TIME_NEVER : due;
 }
@@ -316,6 +361,7 @@ void watch_start_all(struct engine *e)
 		w->timeout = event_new(e->base, -1, 0, on_timeout, w);
 		load_row(w);
 		reload_keys(w);
+		w->hints = hints_load(e->state, w->conf->name);
 		if ((w->mem = w->conf->type->start(w->conf->opts, &err)) == NULL) {
 			log_error("sensor %s cannot start, it stays paused: %s", w->conf->name, err.text);
 			xstrset(&w->paused, "a failure to start");
@@ -343,6 +389,7 @@ static void watch_stop(struct watch *w)
 		w->conf->type->stop(w->mem);
 	event_free(w->timeout);
 	keyindex_free(w->keys);
+	hints_free(w->hints);
 	free(w->paused);
 	free(w->cursor);
 }
@@ -355,6 +402,46 @@ void watch_stop_all(struct engine *e)
 	e->watches = NULL;
 	e->nwatches = 0;
 	tick_close_stores(e);
+}
+
+/* ---- what is announced ---- */
+
+/* What senders of notifications call it: an S3 bucket by its name, anything else by the store's name here. */
+static bool is_called(const struct conf_store *s, const char *bucket)
+{
+	return strcmp(s->type->bucket ? s->type->bucket(s->opts) : s->name, bucket) == 0;
+}
+
+static enum hint_fate watch_hint(struct watch *w, const char *store, const char *key)
+{
+	struct strbuf hint = STRBUF_INIT(SENSOR_HINT_MAX);
+	bool added;
+
+	if (w->conf->type->hint == NULL)
+		return HINT_UNKNOWN;
+	/* A sensor that could not start knows no keys: once it can, it looks at everything. */
+	if (w->mem != NULL && !w->conf->type->hint(w->mem, store, key, &hint)) {
+		strbuf_release(&hint);
+		return HINT_UNKNOWN;
+	}
+	added = hints_add(w->hints, hint.buf, w->engine->now);
+	strbuf_release(&hint);
+	return added ? HINT_NEW : HINT_WAITS;
+}
+
+enum hint_fate engine_hint(struct engine *e, const char *bucket, const char *key)
+{
+	enum hint_fate fate = HINT_UNKNOWN;
+
+	for (size_t s = 0; s < e->conf->nstores; s++) {
+		if (!is_called(&e->conf->stores[s], bucket))
+			continue;
+		for (size_t i = 0; i < e->nwatches; i++)
+			fate = MAX(fate, watch_hint(&e->watches[i], e->conf->stores[s].name, key));
+	}
+	if (fate == HINT_NEW)
+		engine_kick(e);
+	return fate;
 }
 
 /* ---- what people ask ---- */

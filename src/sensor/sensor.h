@@ -33,7 +33,14 @@ struct sensor_type {
 	int (*tick)(void *mem, struct tick *tick, struct err *err);
 	/* Drop a tick under way (shutdown, timeout): cancel operations; tick_done must not be called any more. */
 	void (*cancel)(void *mem, struct tick *tick);
+	/*
+	 * A key of a store was announced: false when it is nothing to this sensor; otherwise into out (a limit of
+	 * SENSOR_HINT_MAX) goes a word for all that a tick must look at because of it, the same for keys that belong together,
+	 * or nothing when only a look at everything will do.  NULL: the type knows no hints, announcements do not reach it.
+	 */
+	bool (*hint)(void *mem, const char *store, const char *key, struct strbuf *out);
 };
+#define SENSOR_HINT_MAX 2048
 extern const struct sensor_type *const sensor_types[]; /* NULL-terminated */
 const struct sensor_type *sensor_type_find(const char *name);
 
@@ -86,6 +93,13 @@ void tick_report(struct tick *, const struct key_report *);
 /* Everything not reported in this tick is gone from the place and leaves the index; call it when the listing was whole. */
 void tick_reported_all(struct tick *);
 int tick_request(struct tick *, const struct run_request *, struct err *err);
+/*
+ * The hints that this tick is for, or NULL: it is for everything.  A tick that looks at these alone must not call
+ * tick_reported_all; it may as well look at everything (a hint may be older than the configuration).
+ */
+const char *const *tick_hints(const struct tick *, size_t *n);
+/* Something could not be looked at, only for now: if it was announced it stays so, and a tick for it follows soon. */
+void tick_again(struct tick *);
 /*
  * The end.  err: the tick failed (nothing of it is kept but the failure).  Otherwise reports and requests are
  * committed together; skip_reason (may be NULL) is shown when nothing was requested.  The tick is gone afterwards.

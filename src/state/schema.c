@@ -136,6 +136,11 @@ static const char *const script[] = {
           "CREATE TABLE hold("
           " partition TEXT PRIMARY KEY, reason TEXT NOT NULL, who TEXT NOT NULL, at INTEGER NOT NULL)"
           " STRICT, WITHOUT ROWID;",
+
+    /* What was announced to a sensor and waits for its tick; '' is everything (engine/hints.h). */
+    [2] = "CREATE TABLE hint("
+          " sensor TEXT NOT NULL, hint TEXT NOT NULL, at INTEGER NOT NULL,"
+          " PRIMARY KEY(sensor, hint)) STRICT, WITHOUT ROWID;",
 };
 
 int schema_version(void)

@@ -261,6 +261,13 @@ static const struct opt s3_opts[] = {
 /* What the credential chain reads by itself; a step that uses a bucket is given these. */
 static const char *const s3_environment[] = {"AWS_*", "CREDENTIALS_DIRECTORY", NULL};
 
+static const char *s3_bucket(const void *opts)
+{
+	const struct s3_conf *conf = opts;
+
+	return conf->bucket;
+}
+
 const struct store_type store_s3 = {
     .name = "s3",
     .summary = "a bucket on AWS S3 or a compatible service",
@@ -268,5 +275,6 @@ const struct store_type store_s3 = {
     .conf_size = sizeof(struct s3_conf),
     .environment = s3_environment,
     .check = s3_check,
+    .bucket = s3_bucket,
     .open = s3_open,
 };

@@ -53,6 +53,8 @@ struct store_type {
 	const char *const *environment;
 	/* Cross-checks of a bound conf beyond the rows; may be NULL. */
 	int (*check)(const void *conf, struct err *err);
+	/* What those who tell of new objects call it, lent; NULL: by the store's name. */
+	const char *(*bucket)(const void *conf);
 	/* conf stays the caller's and must outlive the store. */
 	struct store *(*open)(const char *name, const void *conf, struct event_base *base, struct err *err);
 };

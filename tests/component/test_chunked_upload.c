@@ -36,7 +36,7 @@ struct tick {
 	size_t nseen;
 	struct asked *asked;
 	size_t nasked;
-	bool whole, done, failed;
+	bool whole, done, failed, again;
 	char reason[512];
 	struct err err;
 };
@@ -46,6 +46,8 @@ static struct store *store;
 static struct tick now_tick, last_tick; /* the one under way, the one before */
 static tm_ms now = 1000 * DAY;
 static const char *refuse_request; /* tick_request fails with this text */
+static const char *const *hints; /* NULL: the next ticks are for everything */
+static size_t nhints;
 
 static void tick_release(struct tick *t)
 {
@@ -132,6 +134,17 @@ int tick_request(struct tick *t, const struct run_request *r, struct err *err)
 	return 0;
 }
 
+const char *const *tick_hints(const struct tick *t, size_t *n)
+{
+	*n = nhints;
+	return hints;
+}
+
+void tick_again(struct tick *t)
+{
+	t->again = true;
+}
+
 void tick_done(struct tick *t, const char *skip_reason, const struct err *err)
 {
 	t->done = true;
@@ -197,27 +210,37 @@ static struct store_op *faulty_get(struct store *st, const char *key, const char
 	return real->get(st, key, if_match, offset, &counting, c);
 }
 
-static store_list_cb *list_cb;
-static void *list_arg;
+static struct strbuf prefixes; /* "raw/ raw/x": prefixes of all listings */
+static struct list_fault {
+	struct list_fault *next;
+	store_list_cb *cb;
+	void *arg;
+} * list_faults; /* freed with the world */
 
 static void failing_list(const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg)
 {
+	struct list_fault *f = arg;
 	struct err why;
 
 	if (!last) {
-		list_cb(objs, n, false, NULL, list_arg);
+		f->cb(objs, n, false, NULL, f->arg);
 		return;
 	}
 	err_set(&why, ERR_TRANSIENT, "list: 503 SlowDown");
-	list_cb(NULL, 0, true, &why, list_arg);
+	f->cb(NULL, 0, true, &why, f->arg);
 }
 
 static struct store_op *faulty_list(
     struct store *st, const char *prefix, const char *start_after, size_t max, store_list_cb *cb, void *arg)
 {
-	list_cb = cb;
-	list_arg = arg;
-	return real->list(st, prefix, start_after, max, fail_list ? failing_list : cb, arg);
+	struct list_fault *f = xcalloc(1, sizeof(*f));
+
+	strbuf_addf(&prefixes, "%s%s", prefixes.len > 0 ? " " : "", prefix);
+	*f = (struct list_fault){.next = list_faults, .cb = cb, .arg = arg};
+	list_faults = f;
+	if (fail_list)
+		return real->list(st, prefix, start_after, max, failing_list, f);
+	return real->list(st, prefix, start_after, max, cb, arg);
 }
 
 static void world_open(void)
@@ -253,6 +276,9 @@ static void world_open(void)
 	fail_key = NULL;
 	fail_list = false;
 	refuse_request = NULL;
+	hints = NULL;
+	nhints = 0;
+	prefixes = STRBUF_INIT(1 << 20);
 }
 
 static void world_start(void)
@@ -276,6 +302,12 @@ static void world_close(void)
 		free(c);
 	}
 	get_counts = NULL;
+	for (struct list_fault *f = list_faults, *next; f != NULL; f = next) {
+		next = f->next;
+		free(f);
+	}
+	list_faults = NULL;
+	strbuf_release(&prefixes);
 }
 
 static char *path_of(const char *key)
@@ -689,6 +721,167 @@ static void test_faults(void)
 	world_close();
 }
 
+/* ---- ticks for what was announced ---- */
+
+static void set_hints(const char *const *v, size_t n)
+{
+	hints = v;
+	nhints = n;
+	strbuf_reset(&prefixes);
+}
+#define HINTS(...)                                          \
+	set_hints((const char *const[]){__VA_ARGS__, NULL}, \
+	    sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static void test_hint(void)
+{
+	static const struct {
+		const char *store, *key, *hint; /* hint NULL: nothing to this sensor */
+	} cases[] = {
+	    {"data", "raw/fpi05_uao_20260407.tar.gz000011", "fpi05_uao_20260407.txt"},
+	    {"data", "raw/fpi05_uao_20260407.txt", "fpi05_uao_20260407.txt"},
+	    {"other", "raw/fpi05_uao_20260407.txt", NULL},
+	    {"data", "fpi05_uao_20260407.txt", NULL},
+	    {"data", "raw/x/fpi05_uao_20260407.txt", NULL},
+	    {"data", "raw/Cloud_uao_20260407.txt", NULL},
+	    {"data", "raw/fpi05_uao_20260432.txt", NULL},
+	    {"data", "raw/", NULL},
+	    {"data", "", NULL},
+	};
+
+	world_open();
+	world_start();
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct strbuf out = STRBUF_INIT(SENSOR_HINT_MAX);
+		bool mine = sensor_chunked_upload.hint(mem, cases[i].store, cases[i].key, &out);
+
+		ok(mine == (cases[i].hint != NULL) && (!mine || strcmp(out.buf, cases[i].hint) == 0),
+		    "%s of %s: %s", cases[i].key, cases[i].store, mine ? out.buf : "none of ours");
+		strbuf_release(&out);
+	}
+	world_close();
+
+	world_open();
+	conf.part = (char *)"^(?<part>\\d+)-(?<a>\\w+)$";
+	conf.check_file = (char *)"{a}.ok";
+	world_start();
+	struct strbuf out = STRBUF_INIT(SENSOR_HINT_MAX);
+	ok(sensor_chunked_upload.hint(mem, "data", "raw/1-x", &out) && out.len == 0,
+	    "names that do not begin alike ask for a look at everything");
+	strbuf_release(&out);
+	world_close();
+}
+
+static void test_announced(void)
+{
+	world_open();
+	put_night("fpi05_uao_20260407", 3);
+	put_night("fpi05_uao_20260408", 2);
+	put_night("fpi05_uao_20260409", 2);
+	put("raw/fpi05_uao_20260407.txt.old", "not the check file");
+	put("raw/fpi05_uao_20260407.tar.gz0/sub", "not a piece");
+	put("raw/Cloud_uao_20260407.txt", "clouds");
+	drop("raw/fpi05_uao_20260408.txt");
+	drop("raw/fpi05_uao_20260409.tar.gz000001");
+	world_start();
+	HINTS("fpi05_uao_20260407.txt", "fpi05_uao_20260408.txt", "fpi05_uao_20260409.txt",
+	    "fpi99_uao_20260407.txt");
+	run_tick();
+	is_int(now_tick.nasked, 1, "the one that is whole asks for its run");
+	is_verdict("raw/fpi05_uao_20260407.txt", KEY_COMPLETE, "3 of 3 pieces, 15 bytes");
+	is_verdict("raw/fpi05_uao_20260409.txt", KEY_PENDING, NULL);
+	is_int(now_tick.nseen, 2, "of what has no check file nothing is said, nor of what is not there");
+	ok(!now_tick.whole, "nor that anything is gone");
+	is_str(now_tick.reason, "1 pending, 1 complete, 2 without check file", "the tick in one line");
+	ok(strstr(prefixes.buf, "raw/fpi05_uao_20260407.tar.gz") != NULL &&
+	        strstr(prefixes.buf, "raw/ ") == NULL && strstr(prefixes.buf, "20260408.tar") == NULL,
+	    "no more was listed than was needed: %s", prefixes.buf);
+	char *generation = xstrdup(now_tick.asked[0].generation);
+	hints = NULL;
+	run_tick();
+	ok(now_tick.whole && now_tick.nasked == 1, "a look at everything asks again");
+	is_str(now_tick.asked[0].generation, generation, "for the same generation");
+	is_int(gets, 2, "and reads no check file again");
+	free(generation);
+	put("raw/fpi05_uao_20260409.tar.gz000001", "12345");
+	HINTS("fpi05_uao_20260409.txt");
+	run_tick();
+	is_int(now_tick.nasked, 1, "the missing piece was announced");
+	is_str(now_tick.reason, "1 complete", "and nothing else was looked at");
+	is_int(gets, 2, "what its check file says is still known");
+	world_close();
+}
+
+static void test_announced_faults(void)
+{
+	world_open();
+	put_night("fpi05_uao_20260407", 3);
+	put_night("fpi05_uao_20260408", 3);
+	world_start();
+	HINTS("fpi05_uao_20260407.txt", "fpi05_uao_20260408.txt");
+	fail_list = true;
+	run_tick();
+	ok(now_tick.failed && err_is(&now_tick.err, ""), "a listing that fails fails the tick: %s",
+	    now_tick.err.text);
+	fail_list = false;
+	fail_key = "raw/fpi05_uao_20260407.txt";
+	err_set(&fail_with, ERR_TRANSIENT, "get: 503 SlowDown");
+	run_tick();
+	ok(now_tick.again && now_tick.nasked == 1, "a check file that cannot be read asks for another tick");
+	fail_key = NULL;
+	run_tick();
+	ok(!now_tick.again && now_tick.nasked == 2, "which reads it");
+	HINTS("Cloud_uao_20260407.txt");
+	run_tick();
+	ok(now_tick.whole && now_tick.nasked == 2, "a hint that means nothing is a hint to look at everything");
+	conf.max_keys = 2;
+	HINTS("fpi05_uao_20260407.txt");
+	run_tick();
+	ok(now_tick.failed && err_is(&now_tick.err, "limit"), "the limit holds: %s", now_tick.err.text);
+	world_close();
+}
+
+static const char *many_hints[32];
+
+/* More than are looked up at once, and stopped at every point. */
+static void test_announced_cancel(void)
+{
+	char names[32][40];
+	bool ended = false;
+	int turns;
+
+	for (int i = 0; i < 32; i++) {
+		snprintf(names[i], sizeof(names[i]), "fpi%02d_uao_20260407.txt", i);
+		many_hints[i] = names[i];
+	}
+	for (turns = 0; !ended && turns < 1000; turns++) {
+		world_open();
+		for (int i = 0; i < 32; i += 4) {
+			char stem[32];
+
+			snprintf(stem, sizeof(stem), "fpi%02d_uao_20260407", i);
+			put_night(stem, 2);
+		}
+		world_start();
+		set_hints(many_hints, 32);
+		begin_tick();
+		for (int i = 0; i < turns && !now_tick.done; i++)
+			event_base_loop(base, EVLOOP_ONCE);
+		ended = now_tick.done;
+		if (!ended) {
+			sensor_chunked_upload.cancel(mem, &now_tick);
+			event_base_loop(base, EVLOOP_NONBLOCK);
+			if (now_tick.done)
+				ok(false, "done after cancel in turn %d", turns);
+			run_tick();
+		}
+		if (now_tick.nasked != 8)
+			ok(false, "%zu runs after a cancel in turn %d", now_tick.nasked, turns);
+		world_close();
+	}
+	ok(ended && turns > 3, "cancelled at each of %d points of a tick for many", turns - 1);
+}
+
 /* Stop at every point of a tick: no call of tick_done afterwards, and the next tick knows nothing of it. */
 static void test_cancel(void)
 {
@@ -905,6 +1098,10 @@ int main(void)
 	tap_run(test_stale);
 	tap_run(test_faults);
 	tap_run(test_cancel);
+	tap_run(test_hint);
+	tap_run(test_announced);
+	tap_run(test_announced_faults);
+	tap_run(test_announced_cancel);
 	tap_run(test_poison);
 	tap_run(test_cost);
 	return tap_done();

@@ -177,6 +177,47 @@ static struct upload_group *build(struct upload_table *t, const struct judge_cas
 	return g;
 }
 
+/* How the names of an upload's pieces begin, as far as a pattern says it. */
+static void test_begin(void)
+{
+	static const struct {
+		const char *part, *check, *upload, *begin; /* begin NULL: it does not say */
+	} cases[] = {
+	    {PART, CHECK, "fpi05_uao_20260407.txt", "fpi05_uao_20260407.tar.gz"},
+	    {PART, CHECK, "fpi05_uao_2026040.txt", NULL},
+	    {PART, CHECK, "", NULL},
+	    {"^(?<a>\\w+)-(?<part>\\d+)$", "{a}.ok", "x.ok", "x-"},
+	    {"^x(?<a>\\w+)\\.(?<b>\\d)\\+\\w(?<part>\\d+)$", "{a}{b}.ok", "abc1.ok", "xabc.1+"},
+	    {"^(?<a>\\w+)-?(?<part>\\d+)$", "{a}.ok", "x.ok", "x"},
+	    {"^(?<a>\\w+)--{2}(?<part>\\d+)$", "{a}.ok", "x.ok", "x-"},
+	    {"^\\{(?<a>\\w+)}(?<part>\\d+)$", "{a}.ok", "x.ok", "{x}"},
+	    {"^(?<a>[)\\]|]+)-(?<part>\\d+)$", "{a}.ok", ")|.ok", ")|-"},
+	    {"^(?<a>(x|y(z)))-(?<part>\\d+)$", "{a}.ok", "yz.ok", "yz-"},
+	    {"^(?<part>\\d+)-(?<a>\\w+)$", "{a}.ok", "x.ok", NULL},
+	    {"^.*(?<a>x)(?<part>\\d+)$", "{a}.ok", "x.ok", NULL},
+	    {"(?<a>\\w+)-(?<part>\\d+)$", "{a}.ok", "x.ok", NULL},
+	    {"^(?<a>\\w+)-(?<part>\\d+)$|^y", "{a}.ok", "x.ok", NULL},
+	    {"(?i)^(?<a>\\w+)-(?<part>\\d+)$", "{a}.ok", "x.ok", NULL},
+	    {"^(?<a>\\w+)(?i)-x(?<part>\\d+)$", "{a}.ok", "x.ok", "x"},
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct strbuf begin = STRBUF_INIT(1024);
+		struct err err = ERR_INIT;
+		struct upload_names *un = upload_names_new(cases[i].part, cases[i].check, "part", "date", &err);
+		int rc;
+
+		if (!ok(un != NULL, "%s compiles %s", cases[i].part, err.text))
+			continue;
+		rc = upload_names_begin(un, cases[i].upload, &begin);
+		ok(rc == (cases[i].begin ? 0 : -1) && (rc == -1 || strcmp(begin.buf, cases[i].begin) == 0),
+		    "%s: '%s' begins with '%s'", cases[i].part, cases[i].upload,
+		    rc == 0 ? begin.buf : "(anything)");
+		strbuf_release(&begin);
+		upload_names_free(un);
+	}
+}
+
 static void test_verdicts(void)
 {
 	static const struct judge_case cases[] = {
@@ -339,6 +380,7 @@ int main(void)
 	tap_run(test_values);
 	tap_run(test_other_patterns);
 	tap_run(test_bad_patterns);
+	tap_run(test_begin);
 	tap_run(test_verdicts);
 	tap_run(test_fingerprint);
 	tap_run(test_table);
