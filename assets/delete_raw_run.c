@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/utctime.h"
+#include "metric/metric.h"
 #include "step/asset.h"
 #include "step/step.h"
 
@@ -366,6 +367,19 @@ static void record(struct cleanup *c)
 	step_metadata(s, "evidence", json_incref(c->evidence.stages));
 }
 
+/* What is not deleted one by one: all that is kept for a reason, or that the evidence did not allow to go. */
+static void count(const struct cleanup *c, int rc, const struct err *err)
+{
+	double objects = (double)MAX(json_array_size(c->raw.items), (size_t)1);
+
+	if (step_dry_run(c->step))
+		return;
+	if (rc == 0 && c->kept_why != NULL)
+		metric_add(METRIC_DELETES, objects, "kept", NULL);
+	else if (rc == -1 && (err->class == ERR_PERMANENT || err->class == ERR_BAD_DATA))
+		metric_add(METRIC_DELETES, objects, "refused", NULL);
+}
+
 static void release(struct cleanup *c)
 {
 	deletion_release(&c->raw);
@@ -401,6 +415,7 @@ int asset_delete_raw_run(struct step *step, const void *conf, const void *run_co
 		rc = run_stages(&c, replay ? STAGE_DELETING : STAGE_COMPLETE, err);
 	if (rc == 0)
 		record(&c);
+	count(&c, rc, err);
 	release(&c);
 	return rc;
 }

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/utctime.h"
+#include "metric/metric.h"
 #include "step/step.h"
 #include "store/sync.h"
 
@@ -70,6 +71,7 @@ static void keep(struct deletion *d, const char *key, const char *etag)
 	const char *now = store_sync_head(d->store, key, &e, NULL) == 0 ? e.etag : "";
 
 	step_warn(d->step, "warning:new_generation", "%s has changed since it was unpacked: kept", key);
+	metric_count(METRIC_DELETES, "changed", NULL);
 	json_array_append_new(d->kept, json_pack("{s:s, s:s, s:s}", "key", key, "etag", etag, "now", now));
 	store_entry_release(&e);
 }
@@ -101,6 +103,7 @@ static int delete_one(struct deletion *d, const json_t *item, struct err *err)
 		return -1;
 	if (rc == -1) {
 		*err = ERR_INIT;
+		metric_count(METRIC_DELETES, "absent", NULL);
 		d->absent++;
 		return 0;
 	}
@@ -113,6 +116,7 @@ static int delete_one(struct deletion *d, const json_t *item, struct err *err)
 		return 0;
 	}
 	if (rc == 0) {
+		metric_count(METRIC_DELETES, "deleted", NULL);
 		d->deleted++;
 		d->bytes += json_int(item, "size", 0);
 		step_effect(d->step, "delete", key, json_int(item, "size", -1), NULL);

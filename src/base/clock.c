@@ -47,6 +47,11 @@ int64_t clock_mono_us(void)
 	return fake.frozen ? fake.mono * 1000 : read_us(CLOCK_MONOTONIC);
 }
 
+tm_ms clock_boot(void)
+{
+	return read_us(CLOCK_BOOTTIME) / 1000;
+}
+
 void clock_set(tm_ms wall, tm_ms mono)
 {
 	fake.frozen = true;

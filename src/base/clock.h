@@ -12,6 +12,7 @@
 tm_ms clock_now(void); /* wall clock, UTC */
 tm_ms clock_mono(void); /* monotonic; for spans inside one process */
 int64_t clock_mono_us(void);
+tm_ms clock_boot(void); /* since the machine started, sleep included; never frozen */
 /* Freeze both clocks at these values; clock_unset returns to the real ones. */
 void clock_set(tm_ms wall, tm_ms mono);
 void clock_unset(void);

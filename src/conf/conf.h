@@ -61,6 +61,7 @@ struct conf_asset {
 	tm_ms timeout; /* of one attempt; 0: none */
 	tm_ms stall; /* longest time without progress; 0: none */
 	tm_ms grace; /* between TERM and KILL */
+	tm_ms fresh_within; /* it is late when it was last made longer ago; 0: it is never late */
 	char *description;
 	size_t index; /* position in conf->assets, which is in dependency order */
 };

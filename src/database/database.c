@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "database/schema.h"
+#include "metric/health.h"
 
 #include <string.h>
 
@@ -23,10 +24,12 @@ const struct db_type *db_type_find(const char *name)
 
 struct database *db_open(const struct db_type *type, const char *name, const void *conf, struct err *err)
 {
-	struct database *db = type->open(conf, err);
+	struct err local = ERR_INIT;
+	struct database *db = type->open(conf, &local);
 
+	health_note(HEALTH_DATABASE, name, db == NULL ? &local : NULL);
 	if (db == NULL) {
-		err_wrap(err, "database %s", name);
+		err_code(err, local.class, local.code, "database %s: %s", name, local.text);
 		return NULL;
 	}
 	db->type = type;
@@ -59,9 +62,22 @@ static int check_usable(const struct database *db, const char *what, struct err 
 	return 0;
 }
 
-/* rc < 0 is the database's error; a callback's own answer leaves the transaction whole. */
-static int note_result(struct database *db, int rc)
+/* What hides the whole database; a deadlock or a constraint is an answer. */
+static void note_health(const struct database *db, int rc, const struct err *err)
 {
+	static const char *const hidden[] = {"lost", "unreachable", "read_only", "disk_full", "io", "corrupt"};
+
+	for (size_t i = 0; rc == -1 && err != NULL && i < NITEMS(hidden); i++)
+		if (err_is(err, hidden[i]))
+			health_note(HEALTH_DATABASE, db->name, err);
+	if (rc != -1)
+		health_note(HEALTH_DATABASE, db->name, NULL);
+}
+
+/* rc < 0 is the database's error; a callback's own answer leaves the transaction whole. */
+static int note_result(struct database *db, int rc, const struct err *err)
+{
+	note_health(db, rc, err);
 	if (rc == -1 && db->in_transaction)
 		db->failed = true;
 	return rc;
@@ -86,7 +102,7 @@ int db_commit(struct database *db, struct err *err)
 	if (!db->in_transaction)
 		return err_set(err, ERR_BUG, "database %s: commit outside a transaction", db->name);
 	if (db->ops->commit(db, err) == -1)
-		return note_result(db, -1);
+		return note_result(db, -1, err);
 	db->in_transaction = false;
 	return 0;
 }
@@ -106,7 +122,7 @@ int db_exec(struct database *db, const char *sql, const struct db_value *v, size
 
 	if (check_usable(db, "a statement", err) == -1)
 		return -1;
-	if (note_result(db, db->ops->exec(db, sql, v, n, &count, err)) == -1)
+	if (note_result(db, db->ops->exec(db, sql, v, n, &count, err), err) == -1)
 		return -1;
 	if (affected != NULL)
 		*affected = count;
@@ -123,7 +139,7 @@ int db_query(struct database *db, const char *sql, const struct db_value *v, siz
 	db->in_query = true;
 	rc = db->ops->query(db, sql, v, n, fn, arg, err);
 	db->in_query = false;
-	return note_result(db, rc);
+	return note_result(db, rc, err);
 }
 
 struct first_int {
@@ -165,7 +181,7 @@ int db_upsert(struct database *db, const struct schema_table *table, const char 
 
 	if (rc == 0 && sql.overflowed)
 		rc = err_set(err, ERR_BUG, "table %s: the upsert is too long", table->name);
-	rc = rc == -1 ? note_result(db, -1) : db_exec(db, sql.buf, v, n, NULL, err);
+	rc = rc == -1 ? note_result(db, -1, NULL) : db_exec(db, sql.buf, v, n, NULL, err);
 	strbuf_release(&sql);
 	return rc == -1 ? err_wrap(err, "table %s", table->name) : 0;
 }

@@ -3,9 +3,11 @@
 
 #include "database/mysql_client.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "database/dialect.h"
 #include "database/mysql_error.h"
+#include "metric/metric.h"
 
 #include <math.h>
 #include <string.h>
@@ -260,9 +262,11 @@ static int no_rows(const struct db_value *v, size_t n, void *arg)
 
 /* ---- the interface */
 
+/* With its rows, so also with the time the caller takes for them. */
 static int run(struct mysql *m, const char *sql, const struct db_value *v, size_t n, db_row_fn *fn, void *arg,
     int64_t *affected, struct err *err)
 {
+	int64_t began = clock_mono_us();
 	MYSQL_STMT *stmt;
 	MYSQL_RES *meta;
 	int rc;
@@ -279,6 +283,7 @@ static int run(struct mysql *m, const char *sql, const struct db_value *v, size_
 	}
 	/* Also reads away what a stopped walk left on the connection. */
 	mysql_stmt_free_result(stmt);
+	metric_observe(METRIC_MYSQL_STATEMENT_DURATION, (double)(clock_mono_us() - began) / 1e6, NULL, NULL);
 	return rc;
 }
 
@@ -297,10 +302,15 @@ static int mydb_query(struct database *db, const char *sql, const struct db_valu
 /* START TRANSACTION and its ends, which take no values. */
 static int run_word(struct mysql *m, const char *sql, unsigned *number, struct err *err)
 {
+	int64_t began = clock_mono_us();
+	int rc;
+
 	*number = 0;
 	if (check_connected(m, err) == -1)
 		return -1;
-	if (mysql_real_query(m->h, sql, strlen(sql)) == 0)
+	rc = mysql_real_query(m->h, sql, strlen(sql));
+	metric_observe(METRIC_MYSQL_STATEMENT_DURATION, (double)(clock_mono_us() - began) / 1e6, NULL, NULL);
+	if (rc == 0)
 		return 0;
 	*number = mysql_errno(m->h);
 	return fail_with(m, *number, mysql_error(m->h), err);

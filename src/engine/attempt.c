@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "metric/health.h"
 #include "step/asset.h"
 #include "step/attempt_dir.h"
 #include "step/exitrec.h"
@@ -150,6 +151,8 @@ static void start_after_commit(const struct err *failed, void *arg)
 		return;
 	}
 	a->started = a->child = true;
+	metric_observe(
+	    METRIC_STEP_START_DELAY, (double)(clock_mono_us() - a->step->ready_us) / 1e6, NULL, NULL);
 	watch_process(a);
 	if (a->ended_event == NULL)
 		engine_kick(a->engine);
@@ -475,6 +478,19 @@ static void record_attempt(struct attempt *a, const struct exitrec *rec, const s
 	    rec->maxrss_kib, a->warnings);
 }
 
+/* Also what the step has counted: once, because an attempt is settled once. */
+static void count_attempt(struct attempt *a, const struct exitrec *rec)
+{
+	struct metric_batch *counts = &a->engine->counts;
+	tm_ms took = rec ? rec->ended - rec->started : a->engine->now - a->started_at;
+
+	metric_batch_observe(counts, METRIC_STEP_DURATION, (double)took / 1000, a->step->asset, NULL);
+	if (rec == NULL)
+		return;
+	metric_batch_import(counts, json_incref(rec->counters));
+	health_import(rec->health);
+}
+
 static void succeed(struct engine *e, struct run_step *step, struct exitrec *rec)
 {
 	char *metadata;
@@ -501,6 +517,8 @@ static void fail(struct engine *e, struct run_step *step, const char *kill_reaso
 	if (kill_reason != NULL && strcmp(kill_reason, "cancel") == 0) {
 		step_set_state(e->state, step, STEP_CANCELED, e->now);
 	} else if (step->err.class == ERR_TRANSIENT && ca != NULL && step->charged <= ca->retries) {
+		metric_batch_count(
+		    &e->counts, METRIC_STEP_RETRIES, step->asset, err_class_name(step->err.class));
 		step->not_before = e->now + backoff(ca, step->charged);
 		step_set_state(e->state, step, STEP_RETRYING, e->now);
 	} else {
@@ -541,6 +559,7 @@ bool attempt_settle(struct engine *e, struct run_step *step)
 	    (step->conf->type->flags & ASSET_COMMAND) != 0)
 		merge_reported(a, &rec);
 	record_attempt(a, &rec, &err);
+	count_attempt(a, has_record ? &rec : NULL);
 	step->err = err;
 	if (err.class == ERR_NONE)
 		succeed(e, step, &rec);

@@ -51,6 +51,7 @@ struct engine *engine_new(struct event_base *base, struct state *state, struct c
     const struct engine_opts *opts, struct err *err)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
+	int64_t start_us;
 
 	e->base = base;
 	e->state = state;
@@ -69,9 +70,11 @@ struct engine *engine_new(struct event_base *base, struct state *state, struct c
 		engine_free(e);
 		return NULL;
 	}
+	start_us = clock_mono_us();
 	watch_start_all(e);
 	recover_runs(e);
 	prune_orphans(e);
+	e->stats.recovery_us = clock_mono_us() - start_us;
 	engine_kick(e);
 	return e;
 }
@@ -115,6 +118,7 @@ void engine_free(struct engine *e)
 		a->fn(&err, a->arg);
 		free(a);
 	}
+	metric_batch_drop(&e->counts);
 	drop_events(e);
 	drop_runs(e);
 	if (e->turn_event != NULL)
@@ -213,6 +217,8 @@ static void start_over(struct engine *e, const struct err *err)
 	log_error(
 	    "state: commit failed, starting over from the database in %d ms: %s", RETRY_COMMIT_MS, err->text);
 	e->stats.commit_failures++;
+	metric_count(METRIC_COMMIT_FAILURES, NULL, NULL);
+	metric_batch_drop(&e->counts);
 	drop_events(e);
 	do_afterwards(e, err);
 	drop_runs(e);
@@ -242,6 +248,7 @@ static int commit(struct engine *e, struct err *err)
 		return -1;
 	e->stats.commits++;
 	e->stats.last_commit_us = clock_mono_us() - start;
+	metric_observe(METRIC_COMMIT_DURATION, (double)e->stats.last_commit_us / 1e6, NULL, NULL);
 	e->stats.commit_us_max = MAX(e->stats.commit_us_max, e->stats.last_commit_us);
 	return 0;
 }
@@ -274,6 +281,7 @@ static void run_turn(evutil_socket_t fd, short what, void *arg)
 		due = clock_now() + RETRY_COMMIT_MS;
 		e->kicked = false;
 	} else {
+		metric_batch_apply(&e->counts);
 		do_afterwards(e, NULL);
 		tell_listeners(e);
 	}

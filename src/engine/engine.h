@@ -115,7 +115,7 @@ const char *engine_wait_reason(struct engine *, int64_t run_id, const char *asse
 /* Counters for metrics and `status`. */
 struct engine_stats {
 	int64_t runs_queued, runs_running, steps_running, commits, commit_failures, turns;
-	int64_t commit_us_max, last_commit_us;
+	int64_t commit_us_max, last_commit_us, recovery_us;
 	tm_ms started_at;
 };
 const struct engine_stats *engine_stats(const struct engine *);

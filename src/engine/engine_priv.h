@@ -4,6 +4,7 @@
 
 #include "conf/conf.h"
 #include "engine/engine.h"
+#include "metric/metric.h"
 #include "state/state.h"
 
 #include <event2/event.h>
@@ -55,6 +56,7 @@ struct engine {
 	void *drained_arg;
 	tm_ms next_prune;
 	struct engine_stats stats;
+	struct metric_batch counts; /* of this turn: they hold once it is committed */
 };
 
 /* engine.c */

@@ -22,6 +22,7 @@ struct keyindex {
 	int64_t limit, refused;
 	uint32_t pass;
 	size_t seen; /* in this pass */
+	struct key_tally tally; /* of the rows */
 };
 
 static uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
@@ -104,6 +105,25 @@ static enum key_verdict verdict_parse(const char *name)
 	return KEY_IGNORED;
 }
 
+static void tally_add(struct keyindex *ki, enum key_verdict verdict, int64_t bytes, int sign)
+{
+	ki->tally.n[verdict] += sign;
+	if (verdict != KEY_IGNORED)
+		ki->tally.bytes += sign * bytes;
+}
+
+/* What the row of a key says until now, if it is there, is no longer so. */
+static void tally_leave(struct keyindex *ki, struct state *st, const char *key)
+{
+	struct sql_row *row = sql_query(st->sql,
+	    "SELECT verdict, bytes FROM sensor_key WHERE sensor = ?1 AND key = ?2 AND gone_at IS NULL", "ss",
+	    ki->sensor, key);
+
+	if (sql_next(row))
+		tally_add(ki, verdict_parse(sql_text(row, 0)), sql_int(row, 1), -1);
+	sql_end(row);
+}
+
 struct keyindex *keyindex_load(struct state *st, const char *sensor, int64_t limit)
 {
 	struct keyindex *ki = xcalloc(1, sizeof(*ki));
@@ -120,6 +140,7 @@ struct keyindex *keyindex_load(struct state *st, const char *sensor, int64_t lim
 		struct slot *s = insert(ki, mix(hash_text(FNV_START, sql_text(row, 0))));
 
 		s->report = report_hash(verdict_parse(sql_text(row, 1)), sql_text(row, 2), sql_text(row, 3), n);
+		tally_add(ki, verdict_parse(sql_text(row, 1)), sql_int(row, 6), 1);
 	}
 	sql_end(row);
 	return ki;
@@ -167,6 +188,8 @@ bool keyindex_see(struct keyindex *ki, const struct key_report *r)
 
 void keyindex_write(struct keyindex *ki, struct state *st, const struct key_report *r, tm_ms now)
 {
+	tally_leave(ki, st, r->key);
+	tally_add(ki, r->verdict, r->bytes, 1);
 	sql_do(st->sql,
 	    "INSERT INTO sensor_key(sensor, key, verdict, reason, fingerprint, present, expected, bytes, "
 	    "newest, first_at, since)"
@@ -199,8 +222,9 @@ void keyindex_sweep(struct keyindex *ki, struct state *st, tm_ms now)
 
 	if (ki->seen == ki->n)
 		return;
-	row = sql_query(
-	    st->sql, "SELECT key FROM sensor_key WHERE sensor = ?1 AND gone_at IS NULL", "s", ki->sensor);
+	row = sql_query(st->sql,
+	    "SELECT key, verdict, bytes FROM sensor_key WHERE sensor = ?1 AND gone_at IS NULL", "s",
+	    ki->sensor);
 	while (sql_next(row)) {
 		struct slot *s = find(ki, mix(hash_text(FNV_START, sql_text(row, 0))));
 
@@ -208,9 +232,15 @@ void keyindex_sweep(struct keyindex *ki, struct state *st, tm_ms now)
 			continue;
 		sql_do(st->sql, "UPDATE sensor_key SET gone_at = ?3 WHERE sensor = ?1 AND key = ?2", "sst",
 		    ki->sensor, sql_text(row, 0), now);
+		tally_add(ki, verdict_parse(sql_text(row, 1)), sql_int(row, 2), -1);
 	}
 	sql_end(row);
 	drop_unseen(ki);
+}
+
+const struct key_tally *keyindex_tally(const struct keyindex *ki)
+{
+	return &ki->tally;
 }
 
 size_t keyindex_count(const struct keyindex *ki)

@@ -25,6 +25,12 @@ bool keyindex_see(struct keyindex *, const struct key_report *);
 void keyindex_write(struct keyindex *, struct state *, const struct key_report *, tm_ms now);
 /* Mark every key that was not seen in this pass as gone. */
 void keyindex_sweep(struct keyindex *, struct state *, tm_ms now);
+/* The rows that are there, counted as they are written. */
+struct key_tally {
+	int64_t n[KEY_NVERDICTS];
+	int64_t bytes; /* of all but the ignored */
+};
+const struct key_tally *keyindex_tally(const struct keyindex *);
 size_t keyindex_count(const struct keyindex *);
 /* How many reports were refused because the index is full. */
 int64_t keyindex_refused(const struct keyindex *);

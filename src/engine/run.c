@@ -2,6 +2,7 @@
 
 #include "engine/run.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -262,6 +263,7 @@ static void load_steps(struct state *st, struct run *run)
 		s->attempts = sql_int(row, 3);
 		s->charged = sql_int(row, 4);
 		s->not_before = sql_int(row, 5);
+		s->ready_us = clock_mono_us();
 		s->started_at = sql_int(row, 6);
 		s->ended_at = sql_int(row, 7);
 		load_error(&s->err, sql_text(row, 8), sql_text(row, 9), sql_text(row, 10));
@@ -376,6 +378,8 @@ void step_set_state(struct state *st, struct run_step *s, enum step_state to, tm
 	}
 	s->state = to;
 	s->wait_reason = NULL;
+	if (to == STEP_READY)
+		s->ready_us = clock_mono_us();
 	if (to == STEP_RUNNING && s->started_at == 0)
 		s->started_at = now;
 	if (step_state_is_end(to))

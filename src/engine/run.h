@@ -52,6 +52,7 @@ struct run_step {
 	enum result outcome;
 	int64_t attempts, charged;
 	tm_ms not_before, started_at, ended_at;
+	int64_t ready_us; /* monotonic: when it became ready, or was read in as such */
 	struct err err;
 	char run_uid[65]; /* once an attempt was begun */
 	json_t *metadata; /* once succeeded; may be NULL */

@@ -198,6 +198,8 @@ static void remove_ended(struct engine *e)
 		if (!run_state_is_end(run->state))
 			continue;
 		announce_run(e->state, e->conf, run, e->now);
+		metric_batch_count(&e->counts, METRIC_RUNS, run->job ? run->job : METRIC_NONE,
+		    run->outcome ? result_name(run->outcome) : run_state_name(run->state));
 		engine_note(e, "run", run->id, NULL,
 		    json_pack("{s:s, s:s?}", "state", run_state_name(run->state), "outcome",
 		        result_name(run->outcome)));

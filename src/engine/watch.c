@@ -56,8 +56,11 @@ static void record_tick(
 {
 	struct sql *sql = w->engine->state->sql;
 	tm_ms took = clock_mono() - t->mono;
+	struct metric_batch *counts = &w->engine->counts;
 	int64_t last = sql_get_int(sql, 0, "SELECT max(id) FROM tick WHERE sensor = ?1", "s", w->conf->name);
 
+	metric_batch_count(counts, METRIC_SENSOR_TICKS, w->conf->name, outcome);
+	metric_batch_observe(counts, METRIC_SENSOR_TICK_DURATION, (double)took / 1000, w->conf->name, NULL);
 	/* A tick like the one before lengthens its row. */
 	sql_do(sql,
 	    "UPDATE tick SET last_at = ?2, n = n + 1, duration_ms = ?5"
@@ -489,4 +492,12 @@ int engine_sensor_tick(
 	STAILQ_INSERT_TAIL(&w->waiters, wt, link);
 	engine_kick(e);
 	return 0;
+}
+
+const struct key_tally *watch_tally(const struct engine *e, const char *sensor)
+{
+	for (size_t i = 0; i < e->nwatches; i++)
+		if (strcmp(e->watches[i].conf->name, sensor) == 0)
+			return keyindex_tally(e->watches[i].keys);
+	return NULL;
 }

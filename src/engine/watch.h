@@ -9,10 +9,13 @@
 #define WATCH_H
 
 #include "engine/engine.h"
+#include "engine/keyindex.h"
 
 void watch_start_all(struct engine *);
 void watch_stop_all(struct engine *); /* cancels ticks under way */
 /* Apply ticks that are done, start those that are due; returns when the next one is. */
 tm_ms watch_turn(struct engine *);
+/* NULL: there is no such sensor, or none is at work. */
+const struct key_tally *watch_tally(const struct engine *, const char *sensor);
 
 #endif

@@ -30,6 +30,7 @@ enum {
 
 #define METRIC_CHILDREN 500 /* of one family */
 #define METRIC_LABELS   2
+#define METRIC_NONE     "(none)" /* where a name of the configuration stands otherwise; never such a name itself */
 
 struct metric_family {
 	const char *name; /* without _total */

@@ -43,7 +43,6 @@ struct http_request {
 	bool head_done; /* the blank line after the final status was seen */
 	bool chunked, paused, resume;
 	enum http_body mode;
-	int64_t got;
 	char error[CURL_ERROR_SIZE];
 	void (*on_end)(int code, const struct err *err, void *arg); /* of another protocol */
 	char *host; /* for error texts: no path, no query */
@@ -300,9 +299,9 @@ static int check_length(const struct http_request *r, struct err *err)
 	if (r->resp.length == -1 && !r->chunked)
 		return err_code(
 		    err, ERR_TRANSIENT, "http.no_length", "%s: the answer does not tell its length", r->host);
-	if (r->resp.length != -1 && r->resp.length != r->got)
+	if (r->resp.length != -1 && r->resp.length != r->resp.received)
 		return err_code(err, ERR_TRANSIENT, "http.truncated", "%s: the answer has %lld of %lld bytes",
-		    r->host, (long long)r->got, (long long)r->resp.length);
+		    r->host, (long long)r->resp.received, (long long)r->resp.length);
 	return 0;
 }
 
@@ -457,10 +456,10 @@ static size_t write_cb(char *p, size_t size, size_t n, void *arg)
 		size_t room = r->resp.body.limit - r->resp.body.len;
 		strbuf_add(&r->resp.body, p, MIN(room, n));
 		r->resp.body_cut = n > room;
-		r->got += (int64_t)n;
+		r->resp.received += (int64_t)n;
 		return r->resp.body_cut ? 0 : n;
 	}
-	r->got += (int64_t)n;
+	r->resp.received += (int64_t)n;
 	if (r->o.on_body(p, n, r->o.arg) == -1 && !r->dead)
 		r->resp.body_cut = true;
 	return r->dead || r->resp.body_cut ? 0 : n;

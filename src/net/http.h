@@ -28,6 +28,7 @@ void http_unref(struct http *);
 struct http_response {
 	int status;
 	int64_t length; /* of the body; -1: chunked */
+	int64_t received; /* bytes of it until now */
 	struct strvec names, values; /* names in lower case; last line wins for repeated ones */
 	struct strbuf body; /* when collected */
 	bool body_cut; /* not read to its end: larger than max_body, or on_body had enough */

@@ -53,7 +53,7 @@ void httpd_free(struct httpd *);
 int httpd_port(const struct httpd *); /* the real one when 0 was asked for */
 
 struct httpd_stats {
-	int64_t requests, connections, refused, by_class[6]; /* 1xx..5xx by index */
+	int64_t connections; /* now; what was answered and refused is counted in metric.h */
 };
 const struct httpd_stats *httpd_stats(const struct httpd *);
 

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "metric/metric.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -72,7 +73,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 		httpd_adopt(s, fd, peer);
 		return;
 	}
-	s->stats.refused++;
+	metric_count(METRIC_HTTP_REFUSED, NULL, NULL);
 	httpd_peer_leaves(peer);
 	evutil_closesocket(fd);
 }

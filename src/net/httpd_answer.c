@@ -3,11 +3,13 @@
 
 #include "net/httpd_priv.h"
 
+#include "metric/metric.h"
 #include "net/payload.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <string.h>
 
 #define STREAM_BEHIND_MAX (256 << 10) /* unread bytes of a stream before its client counts as gone */
@@ -160,6 +162,14 @@ static void add_body(struct httpd_request *c, const struct httpd_answer *a, int 
 		evbuffer_add(out, a->body, n);
 }
 
+static void count_answer(int status)
+{
+	char code[16];
+
+	snprintf(code, sizeof(code), "%d", status);
+	metric_count(METRIC_HTTP_REQUESTS, code, NULL);
+}
+
 void httpd_reply(struct httpd_request *c, const struct httpd_answer *a)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
@@ -169,8 +179,7 @@ void httpd_reply(struct httpd_request *c, const struct httpd_answer *a)
 	if (status == 200 && a->etag != NULL && c->has_head &&
 	    etag_matches(httpd_head_field(&c->head, "if-none-match"), a->etag))
 		status = 304;
-	c->server->stats.requests++;
-	c->server->stats.by_class[MIN(status / 100, 5)]++;
+	count_answer(status);
 	add_common(out, status, a->content_type, a->inline_style);
 	add_fields(c, a, status);
 	add_body(c, a, status, keep);
@@ -193,8 +202,7 @@ void httpd_stream_begin(struct httpd_request *c, const char *content_type)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
 
-	c->server->stats.requests++;
-	c->server->stats.by_class[2]++;
+	count_answer(200);
 	add_common(out, 200, content_type, false);
 	evbuffer_add_printf(out, "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
 	c->phase = PHASE_STREAM;

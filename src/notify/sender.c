@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "engine/announce.h"
 #include "engine/engine.h"
+#include "metric/metric.h"
 #include "notify/sink.h"
 #include "state/state.h"
 
@@ -151,6 +152,7 @@ void delivery_done(struct delivery *d, const struct err *err, tm_ms retry_after)
 {
 	struct sender_slot *slot = d->slot;
 
+	metric_count(METRIC_NOTIFICATIONS, slot->name, err != NULL ? "failed" : "delivered");
 	if (err != NULL)
 		record_failure(slot, err, retry_after);
 	else
@@ -221,6 +223,7 @@ static void expire(struct sender *s, tm_ms now)
 			continue;
 		log_error("notification %s: %s about %s is given up", sql_text(row, 1), sql_text(row, 3),
 		    sql_text(row, 4));
+		metric_count(METRIC_NOTIFICATIONS, sql_text(row, 1), "expired");
 		ids[n++] = sql_int(row, 0);
 	}
 	sql_end(row);

@@ -10,6 +10,8 @@
 #include "assets/runners.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "metric/health.h"
+#include "metric/metric.h"
 #include "orch-step/environment.h"
 #include "step/lifeline.h"
 #include "step/step_host.h"
@@ -61,6 +63,8 @@ static int run(const char *dir, struct err *err)
 		step_run(step, runner->type, runner->run, &rec);
 	rec.ended = clock_now();
 	exitrec_usage(&rec, RUSAGE_SELF);
+	rec.counters = metric_export();
+	rec.health = health_export();
 	cap_output(1, ctx->log_bytes);
 	cap_output(2, ctx->log_bytes);
 	rc = exitrec_write(dir, &rec, err);

@@ -4,7 +4,10 @@
 
 #include "base/clock.h"
 #include "base/utctime.h"
+#include "database/database.h"
 #include "engine/engine.h"
+#include "metric/health.h"
+#include "store/store.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,6 +104,35 @@ static void add_engine(const struct query *q, json_t *obj)
 	json_object_set_new(obj, "commit_max_ms", json_real((double)st->commit_us_max / 1000.0));
 }
 
+static json_t *place(enum health_kind kind, const char *name, const char *type)
+{
+	const struct health *h = health_find(kind, name);
+	json_t *obj = json_pack("{s:s, s:s}", "name", name, "type", type);
+
+	json_object_set_new(obj, "ok_at", query_time(h ? h->ok_at : 0));
+	json_object_set_new(obj, "failed_at", query_time(h ? h->failed_at : 0));
+	json_object_set_new(obj, "error",
+	    h == NULL || h->failed_at == 0
+	        ? json_null()
+	        : json_pack("{s:s, s:o, s:o}", "class", err_class_name(h->err.class), "code",
+	              json_text_new(h->err.code), "text", json_text_new(h->err.text)));
+	return obj;
+}
+
+static void add_places(const struct query *q, json_t *obj)
+{
+	json_t *stores = json_array(), *databases = json_array();
+
+	for (size_t i = 0; i < q->conf->nstores; i++)
+		json_array_append_new(
+		    stores, place(HEALTH_STORE, q->conf->stores[i].name, q->conf->stores[i].type->name));
+	for (size_t i = 0; i < q->conf->ndatabases; i++)
+		json_array_append_new(databases,
+		    place(HEALTH_DATABASE, q->conf->databases[i].name, q->conf->databases[i].type->name));
+	json_object_set_new(obj, "stores", stores);
+	json_object_set_new(obj, "databases", databases);
+}
+
 static int64_t state_bytes(const struct query *q)
 {
 	return sql_get_int(q->state->sql, 0, "PRAGMA page_count", "") *
@@ -134,6 +166,7 @@ json_t *query_status(const struct query *q, struct err *err)
 	json_object_set(obj, "sensors", json_object_get(sensors, "sensors"));
 	json_object_set(obj, "holds", json_object_get(holds, "holds"));
 	json_object_set_new(obj, "outbox", query_outbox_summary(q));
+	add_places(q, obj);
 	json_object_set_new(obj, "state_bytes", json_integer(state_bytes(q)));
 	json_object_set_new(obj, "page", json_text_new(q->page != NULL && q->page[0] != '\0' ? q->page : NULL));
 	if (q->engine != NULL)

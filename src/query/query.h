@@ -24,6 +24,7 @@
 #include "base/json.h"
 
 struct conf;
+struct conf_asset;
 struct engine;
 struct state;
 
@@ -45,7 +46,8 @@ struct run_filter {
 /*
  * {"as_of", "version", "instance", "epoch", "config_file", "daemon", "runs": {"queued", "running"}, "failed_last_day",
  *  "sensors": [sensor..], "holds": [..], "outbox": {"pending", "failed", "retrying", "oldest_at"},
- *  "state_bytes", "page"} and from a daemon {"pid", "started_at", "draining",
+ *  "stores": [{"name", "type", "ok_at", "failed_at", "error"}], "databases": [..] (times of the last answer and the last
+ *  failure that the daemon or a step has seen; both null: not asked yet), "state_bytes", "page"} and from a daemon {"pid", "started_at", "draining",
  *  "steps_running", "turns", "commits", "commit_failures", "commit_max_ms"}
  */
 json_t *query_status(const struct query *, struct err *err);
@@ -61,9 +63,14 @@ json_t *query_run_logs(const struct query *, int64_t id, const char *asset, size
 
 /*
  * {"assets": [{"name", "type", "deps", "tags", "aliases", "pool", "description",
- *              "last": {"run", "partition", "at", "outcome"} | null}]}
+ *              "last": {"run", "partition", "at", "outcome"} | null, "fresh_within_ms": n | null,
+ *              "late_ms": how long it should have been made again; 0: it is not late}]}
  */
 json_t *query_assets(const struct query *, struct err *err);
+/* When it was last made; 0: never. */
+int64_t query_asset_made(const struct query *, const struct conf_asset *);
+/* The late_ms above.  What was never made is late from the start of the daemon on. */
+int64_t query_asset_late(const struct query *, const struct conf_asset *);
 /*
  * One of those + {"options", "retries", "timeout_ms", "partition_template", "downstream",
  *                 "materializations": [{"run", "partition", "at", "outcome", "metadata"}]}; partition NULL: any

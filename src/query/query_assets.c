@@ -2,6 +2,8 @@
 
 #include "query/query_priv.h"
 
+#include "base/clock.h"
+#include "engine/engine.h"
 #include "step/asset.h"
 
 #include <string.h>
@@ -32,6 +34,23 @@ static json_t *last_of(const struct query *q, const char *asset)
 	return last ? last : json_null();
 }
 
+int64_t query_asset_made(const struct query *q, const struct conf_asset *a)
+{
+	return sql_get_int(q->state->sql, 0,
+	    "SELECT at FROM materialization WHERE asset = ?1 ORDER BY id DESC LIMIT 1", "s", a->name);
+}
+
+int64_t query_asset_late(const struct query *q, const struct conf_asset *a)
+{
+	tm_ms since = a->fresh_within > 0 ? query_asset_made(q, a) : 0;
+
+	if (a->fresh_within == 0)
+		return 0;
+	if (since == 0)
+		since = q->engine ? engine_stats(q->engine)->started_at : clock_now();
+	return MAX(clock_now() - since - a->fresh_within, (tm_ms)0);
+}
+
 static json_t *asset_row(const struct query *q, const struct conf_asset *a)
 {
 	json_t *obj = json_object();
@@ -44,6 +63,9 @@ static json_t *asset_row(const struct query *q, const struct conf_asset *a)
 	json_object_set_new(obj, "pool", json_text_new(a->pool));
 	json_object_set_new(obj, "description", json_text_new(a->description));
 	json_object_set_new(obj, "last", last_of(q, a->name));
+	json_object_set_new(
+	    obj, "fresh_within_ms", a->fresh_within > 0 ? json_integer(a->fresh_within) : json_null());
+	json_object_set_new(obj, "late_ms", json_integer(query_asset_late(q, a)));
 	return obj;
 }
 

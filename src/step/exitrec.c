@@ -97,6 +97,10 @@ static json_t *record_json(const struct exitrec *rec)
 	json_object_set_new(j, "ended", time_json(rec->ended));
 	json_object_set_new(j, "metadata", rec->metadata ? json_incref(rec->metadata) : json_object());
 	json_object_set_new(j, "journal_bytes", json_integer(rec->journal_bytes));
+	if (rec->counters != NULL)
+		json_object_set(j, "counters", rec->counters);
+	if (rec->health != NULL)
+		json_object_set(j, "health", rec->health);
 	return j;
 }
 
@@ -184,6 +188,8 @@ static int read_record(const json_t *j, int64_t attempt, struct exitrec *rec, st
 	rec->maxrss_kib = json_int(usage, "maxrss_kib", 0);
 	rec->journal_bytes = json_int(j, "journal_bytes", 0);
 	rec->metadata = json_is_object(metadata) ? json_incref((json_t *)(uintptr_t)metadata) : NULL;
+	rec->counters = json_incref(json_object_get(j, "counters"));
+	rec->health = json_incref(json_object_get(j, "health"));
 	return 0;
 }
 
@@ -216,5 +222,7 @@ out:
 void exitrec_release(struct exitrec *rec)
 {
 	json_decref(rec->metadata);
+	json_decref(rec->counters);
+	json_decref(rec->health);
 	*rec = (struct exitrec){0};
 }

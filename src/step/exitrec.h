@@ -26,6 +26,8 @@ struct exitrec {
 	tm_ms started, ended;
 	json_t *metadata; /* owned object of plain values; NULL: none */
 	int64_t journal_bytes; /* size of the journal when it was complete */
+	/* What the process has counted and how the places it used were (src/metric), owned; NULL: nothing. */
+	json_t *counters, *health;
 };
 
 int exitrec_write(const char *dir, const struct exitrec *rec, struct err *err);

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "metric/health.h"
 #include "store/dir_impl.h"
 #include "store/dir_walk.h"
 
@@ -84,11 +85,14 @@ static void turn(struct op *op)
 		add(l, &e);
 	warn_once(l);
 	if (r == DIR_WALK_ERROR) {
+		health_note(HEALTH_STORE, op->pub.store->name, &err);
 		l->cb(NULL, 0, true, &err, l->arg);
 		op_end(op);
 		return;
 	}
 	bool last = l->left == 0 || r == DIR_WALK_END;
+	if (last)
+		health_note(HEALTH_STORE, op->pub.store->name, NULL);
 	if (last || l->n == PAGE)
 		deliver(l, last);
 	if (last)

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utctime.h"
+#include "metric/health.h"
+#include "metric/metric.h"
 
 #include <curl/curl.h>
 #include <event2/event.h>
@@ -27,6 +29,7 @@ struct s3_call {
 	bool region_fixed, clock_fixed, credentials_fixed, paused;
 	int redirects;
 	char *authority; /* after a redirect */
+	int64_t sent_us; /* monotonic */
 	struct credentials_wait *wait;
 	struct http_request *http;
 	struct event *timer;
@@ -56,8 +59,37 @@ void s3_call_pause(struct s3_call *c, bool paused)
 		http_pause(c->http, paused);
 }
 
+/* Whether the place answers: what it says of one object (not there, changed) is an answer. */
+static void note_health(const struct s3_call *c, const struct err *err)
+{
+	bool hidden =
+	    err != NULL && (err->class == ERR_TRANSIENT || err->class == ERR_CONFIG || err_is(err, "denied") ||
+	                       err_is(err, "no_bucket") || err_is(err, "tls"));
+
+	health_note(HEALTH_STORE, c->s3->store.name, hidden ? err : NULL);
+}
+
+/* One request that was sent, by its status or the kind of its failure. */
+static void count_request(const struct s3_call *c, const struct http_response *resp, const struct err *net)
+{
+	char code[ERR_CODE_MAX], op[24];
+
+	if (net != NULL)
+		snprintf(code, sizeof(code), "%s", net->code);
+	else
+		snprintf(code, sizeof(code), "%d", resp->status);
+	snprintf(op, sizeof(op), "%.*s", (int)strcspn(c->o.verb, " "), c->o.verb);
+	metric_count(METRIC_S3_REQUESTS, op, code);
+	metric_observe(METRIC_S3_REQUEST_DURATION, (double)(clock_mono_us() - c->sent_us) / 1e6, op, NULL);
+	if (net == NULL)
+		metric_add(METRIC_S3_BYTES, (double)c->o.body_size, "sent", NULL);
+	if (resp != NULL)
+		metric_add(METRIC_S3_BYTES, (double)resp->received, "received", NULL);
+}
+
 static void finish(struct s3_call *c, const struct http_response *resp, const struct err *err)
 {
+	note_health(c, err);
 	c->o.on_done(err ? NULL : resp, err, c->o.arg);
 	free_call(c);
 }
@@ -282,6 +314,7 @@ static void on_http_done(const struct http_response *resp, const struct err *net
 	int status = resp ? resp->status : 0;
 
 	c->http = NULL;
+	count_request(c, resp, net);
 	if (net != NULL && (status == 0 || status / 100 == 2)) {
 		err = *net;
 		err_wrap(&err, "%s %s", c->o.verb, name_of(c));
@@ -449,6 +482,7 @@ static void send_request(struct s3_call *c, const struct credential *cred)
 	    .on_body = on_http_body,
 	    .on_done = on_http_done,
 	    .arg = c};
+	c->sent_us = clock_mono_us();
 	c->http = http_start(c->s3->http, &o);
 	if (c->paused)
 		http_pause(c->http, true);

@@ -3,6 +3,7 @@
 #include "store/store.h"
 
 #include "base/codec.h"
+#include "metric/health.h"
 
 #include <string.h>
 
@@ -31,10 +32,13 @@ int store_key_check(const char *key, struct err *err)
 struct store *store_open(
     const struct store_type *type, const char *name, const void *conf, struct event_base *base, struct err *err)
 {
-	struct store *st = type->open(name, conf, base, err);
+	struct err local = ERR_INIT;
+	struct store *st = type->open(name, conf, base, &local);
 
-	if (st == NULL)
-		err_wrap(err, "store %s", name);
+	if (st == NULL) {
+		health_note(HEALTH_STORE, name, &local);
+		err_code(err, local.class, local.code, "store %s: %s", name, local.text);
+	}
 	return st;
 }
 

@@ -5,14 +5,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "metric/metric.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 
 #define PERIOD_US  250000
 #define FAILURE_MS 60000
-
-const int64_t lag_bound_us[LAG_BUCKETS] = {1000, 2500, 5000, 10000, 25000, 100000, 500000, 2500000};
 
 static void arm(struct web_lag *lag)
 {
@@ -26,14 +25,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct web_lag *lag = arg;
 	int64_t late = clock_mono_us() - lag->due_us;
-	size_t i = 0;
 
 	lag->last_us = MAX(late, (int64_t)0);
-	while (i < LAG_BUCKETS && lag->last_us > lag_bound_us[i])
-		i++;
-	lag->bucket[i]++;
-	lag->n++;
-	lag->sum_us += lag->last_us;
+	metric_observe(METRIC_LOOP_LAG, (double)lag->last_us / 1e6, NULL, NULL);
 	lag->turned_at = clock_mono();
 	if (lag->engine != NULL && engine_stats(lag->engine)->commit_failures != lag->commit_failures) {
 		lag->commit_failures = engine_stats(lag->engine)->commit_failures;

@@ -1,240 +1,382 @@
-/* Numbers for Prometheus: its text format, or OpenMetrics when that is asked for. */
+/*
+ * What Prometheus is shown: the counters of metric.h, and gauges, each a row of a table with the one who knows.
+ *
+ * A scrape costs no walk over anything that grows with the history: gauges come from memory, or by an index.
+ */
 #include "config.h"
 
 #include "web/web_priv.h"
 
 #include "base/clock.h"
-#include "base/utctime.h"
+#include "base/mem.h"
 #include "conf/conf.h"
+#include "database/database.h"
 #include "engine/engine.h"
+#include "engine/view.h"
+#include "metric/health.h"
 #include "state/state.h"
+#include "store/store.h"
+#include "web/exposition.h"
+#include "web/process.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
-#define RECENT_RUNS 20000 /* `orchd_runs` counts ended runs among the newest of these */
-
-struct exposition {
-	struct strbuf *out;
-	bool open_metrics;
+/* A gauge being shown: samples go under its name. */
+struct gauge {
+	const struct exposition *x;
+	const char *name;
+	const struct web *web;
+	const struct conf *conf;
+	const struct engine *engine; /* never NULL for rows that need one */
+	struct sql *sql;
 };
 
-/* name without _total; OpenMetrics names a counter's family so, the older format by the sample's own name. */
-static void family(const struct exposition *x, const char *name, const char *type, const char *help)
+static void put(const struct gauge *g, const char *const *labels, double value)
 {
-	const char *total = strcmp(type, "counter") == 0 && !x->open_metrics ? "_total" : "";
-
-	strbuf_addf(x->out, "# HELP %s%s %s\n# TYPE %s%s %s\n", name, total, help, name, total, type);
+	exposition_sample(g->x, g->name, labels, value);
 }
 
-static void label_value(struct strbuf *out, const char *s)
+static double seconds(tm_ms t)
 {
-	for (; *s != '\0'; s++) {
-		if (*s == '\\' || *s == '"')
-			strbuf_addch(out, '\\');
-		if (*s == '\n')
-			strbuf_addstr(out, "\\n");
-		else
-			strbuf_addch(out, *s);
-	}
+	return (double)t / 1000;
 }
 
-/* Labels as name and value in turn, ended by NULL. */
-static void sample(const struct exposition *x, const char *name, const char *const *labels, double value)
+/* ---- the daemon ---- */
+
+static void build_info(const struct gauge *g)
 {
-	strbuf_addstr(x->out, name);
-	for (size_t i = 0; labels != NULL && labels[i] != NULL; i += 2) {
-		strbuf_addf(x->out, "%s%s=\"", i ? "," : "{", labels[i]);
-		label_value(x->out, labels[i + 1] ? labels[i + 1] : "");
-		strbuf_addch(x->out, '"');
-	}
-	strbuf_addf(x->out, labels != NULL && labels[0] != NULL ? "} %.17g\n" : " %.17g\n", value);
+	put(g, LABELS("version", PACKAGE_VERSION), 1);
 }
 
-static void single(
-    const struct exposition *x, const char *name, const char *type, const char *help, double value)
+static void start_time(const struct gauge *g)
 {
-	char counter[80];
-
-	family(x, name, type, help);
-	snprintf(counter, sizeof(counter), "%s_total", name);
-	sample(x, strcmp(type, "counter") == 0 ? counter : name, NULL, value);
+	put(g, NULL, seconds(engine_stats(g->engine)->started_at));
 }
 
-#define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static void about(const struct exposition *x, const struct web *w)
+static void recovery_duration(const struct gauge *g)
 {
-	family(x, "orchd_build_info", "gauge", "Version of the daemon.");
-	sample(x, "orchd_build_info", LABELS("version", PACKAGE_VERSION), 1);
-	if (w->engine == NULL)
-		return;
-	single(x, "orchd_start_time_seconds", "gauge", "When the daemon started.",
-	    (double)engine_stats(w->engine)->started_at / 1000);
-	single(x, "orchd_steps_running", "gauge", "Step processes under way.",
-	    (double)engine_stats(w->engine)->steps_running);
-	single(x, "orchd_state_commits", "counter", "Commits of the state database.",
-	    (double)engine_stats(w->engine)->commits);
-	single(x, "orchd_state_commit_failures", "counter", "Commits that failed.",
-	    (double)engine_stats(w->engine)->commit_failures);
-	single(x, "orchd_state_commit_max_seconds", "gauge", "Longest commit since the start.",
-	    (double)engine_stats(w->engine)->commit_us_max / 1e6);
+	put(g, NULL, (double)engine_stats(g->engine)->recovery_us / 1e6);
 }
 
-static void loop_lag(const struct exposition *x, const struct web_lag *lag)
+static void draining(const struct gauge *g)
 {
-	int64_t sum = 0;
-	char bound[32];
-
-	family(x, "orchd_loop_lag_seconds", "histogram", "How late the loop runs its timers.");
-	for (size_t i = 0; i < LAG_BUCKETS; i++) {
-		sum += lag->bucket[i];
-		snprintf(bound, sizeof(bound), "%g", (double)lag_bound_us[i] / 1e6);
-		sample(x, "orchd_loop_lag_seconds_bucket", LABELS("le", bound), (double)sum);
-	}
-	sample(x, "orchd_loop_lag_seconds_bucket", LABELS("le", "+Inf"), (double)lag->n);
-	sample(x, "orchd_loop_lag_seconds_sum", NULL, (double)lag->sum_us / 1e6);
-	sample(x, "orchd_loop_lag_seconds_count", NULL, (double)lag->n);
+	put(g, NULL, engine_is_draining(g->engine));
 }
 
-/* 0 for NULL or what is no time. */
-static double seconds_of(const char *iso)
+static void state_bytes(const struct gauge *g)
 {
-	tm_ms t;
-
-	return iso != NULL && utctime_parse(iso, &t) == 0 ? (double)t / 1000 : 0;
+	put(g, NULL,
+	    (double)sql_get_int(g->sql, 0, "PRAGMA page_count", "") *
+	        (double)sql_get_int(g->sql, 0, "PRAGMA page_size", ""));
 }
 
-static void sensors(const struct exposition *x, const struct web *w)
-{
-	json_t *obj = query_sensors(&w->query, NULL);
-	const json_t *list = json_object_get(obj, "sensors"), *s, *n;
-	const char *verdict;
-	size_t i;
-
-	family(x, "orchd_sensor_last_success_timestamp_seconds", "gauge",
-	    "When a sensor last looked without failing.");
-	json_array_foreach(list, i, s) sample(x, "orchd_sensor_last_success_timestamp_seconds",
-	    LABELS("sensor", json_str(s, "name", "")), seconds_of(json_str(s, "last_ok_at", NULL)));
-	family(x, "orchd_sensor_tick_duration_seconds", "gauge", "How long the newest tick took.");
-	json_array_foreach(list, i, s)
-	    sample(x, "orchd_sensor_tick_duration_seconds", LABELS("sensor", json_str(s, "name", "")),
-	        (double)json_int(json_object_get(s, "last"), "duration_ms", 0) / 1000);
-	family(x, "orchd_sensor_late", "gauge", "1 when a tick is overdue.");
-	json_array_foreach(list, i, s) sample(x, "orchd_sensor_late", LABELS("sensor", json_str(s, "name", "")),
-	    sensor_late_ms(s, w->conf, clock_now()) > 0);
-	family(x, "orchd_sensor_keys", "gauge", "Keys a sensor sees, by what it decided about them.");
-	json_array_foreach(list, i, s)
-	{
-		json_object_foreach((json_t *)json_object_get(s, "keys"), verdict, n)
-		    sample(x, "orchd_sensor_keys", LABELS("sensor", json_str(s, "name", ""), "state", verdict),
-		        json_number_value(n));
-	}
-	json_decref(obj);
-}
-
-static void runs(const struct exposition *x, const struct web *w)
-{
-	struct sql_row *row = sql_query(w->query.state->sql,
-	    "SELECT coalesce(job, ''), state, count(*) FROM run WHERE id > (SELECT coalesce(max(id), 0) FROM "
-	    "run) - ?1"
-	    " GROUP BY 1, 2 ORDER BY 1, 2",
-	    "i", (int64_t)RECENT_RUNS);
-
-	family(x, "orchd_runs", "gauge", "Runs by job and state, among the newest 20000.");
-	while (sql_next(row))
-		sample(x, "orchd_runs", LABELS("job", sql_text(row, 0), "state", sql_text(row, 1)),
-		    (double)sql_int(row, 2));
-	sql_end(row);
-}
-
-static void assets(const struct exposition *x, const struct web *w)
-{
-	json_t *obj = query_assets(&w->query, NULL);
-	const json_t *a;
-	size_t i;
-
-	family(
-	    x, "orchd_asset_last_materialization_timestamp_seconds", "gauge", "When an asset was last made.");
-	json_array_foreach(json_object_get(obj, "assets"), i, a)
-	{
-		const char *at = json_str(json_object_get(a, "last"), "at", NULL);
-
-		if (at != NULL)
-			sample(x, "orchd_asset_last_materialization_timestamp_seconds",
-			    LABELS("asset", json_str(a, "name", "")), seconds_of(at));
-	}
-	json_decref(obj);
-}
-
-/* Oldest wait of a run that is queued. */
-static void queue(const struct exposition *x, const struct web *w)
-{
-	tm_ms oldest = sql_get_int(w->query.state->sql, 0,
-	    "SELECT min(created_at) FROM run WHERE ended_at IS NULL AND state = 'queued'", "");
-
-	single(x, "orchd_queue_oldest_age_seconds", "gauge", "How long the oldest queued run waits.",
-	    oldest > 0 ? (double)(clock_now() - oldest) / 1000 : 0);
-}
-
-static void disk(const struct exposition *x, const struct web *w)
+static void disk_free(const struct gauge *g)
 {
 	struct statvfs vfs;
 
-	single(x, "orchd_state_db_bytes", "gauge", "Size of the state database.",
-	    (double)(sql_get_int(w->query.state->sql, 0, "PRAGMA page_count", "") *
-	             sql_get_int(w->query.state->sql, 0, "PRAGMA page_size", "")));
-	if (statvfs(w->conf->state_dir, &vfs) == 0)
-		single(x, "orchd_disk_free_bytes", "gauge", "Free space where the state is.",
-		    (double)vfs.f_bavail * (double)vfs.f_frsize);
+	if (statvfs(g->conf->state_dir, &vfs) == 0)
+		put(g, NULL, (double)vfs.f_bavail * (double)vfs.f_frsize);
 }
 
-static void http(const struct exposition *x, const struct web *w)
+static void disk_size(const struct gauge *g)
 {
-	static const char *const class[] = {"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
-	const struct httpd_stats *st = httpd_stats(w->server);
+	struct statvfs vfs;
 
-	family(x, "orchd_http_requests", "counter", "Requests of this page, by class of status.");
-	for (size_t i = 2; i < NITEMS(class); i++)
-		sample(x, "orchd_http_requests_total", LABELS("code", class[i]), (double)st->by_class[i]);
-	single(x, "orchd_http_connections", "gauge", "Connections of this page.", (double)st->connections);
-	single(x, "orchd_http_refused", "counter", "Connections refused by the limits.", (double)st->refused);
-	single(x, "orchd_http_streams", "gauge", "Readers of live events.", (double)streams_count(w->streams));
+	if (statvfs(g->conf->state_dir, &vfs) == 0)
+		put(g, NULL, (double)vfs.f_blocks * (double)vfs.f_frsize);
 }
 
-static void process(const struct exposition *x)
+static void connections(const struct gauge *g)
 {
-	FILE *f = fopen("/proc/self/statm", "re");
-	long size, resident;
+	if (g->web->server != NULL)
+		put(g, NULL, (double)httpd_stats(g->web->server)->connections);
+}
 
-	if (f == NULL)
-		return;
-	if (fscanf(f, "%ld %ld", &size, &resident) == 2)
-		single(x, "process_resident_memory_bytes", "gauge", "Memory in use.",
-		    (double)resident * (double)sysconf(_SC_PAGESIZE));
-	fclose(f);
+static void streams(const struct gauge *g)
+{
+	if (g->web->streams != NULL)
+		put(g, NULL, (double)streams_count(g->web->streams));
+}
+
+/* ---- sensors ---- */
+
+/* The stored row of each sensor: 0 where there is none yet. */
+static void each_sensor(const struct gauge *g,
+    void (*fn)(const struct gauge *, const struct conf_sensor *, bool paused, tm_ms last_ok, tm_ms due))
+{
+	for (size_t i = 0; i < g->conf->nsensors; i++) {
+		const struct conf_sensor *s = &g->conf->sensors[i];
+		struct sql_row *row = sql_query(g->sql,
+		    "SELECT paused IS NOT NULL, last_ok_at, next_tick_at FROM sensor WHERE name = ?1", "s",
+		    s->name);
+		bool there = sql_next(row);
+
+		fn(g, s, there && sql_int(row, 0) != 0, there ? sql_int(row, 1) : 0,
+		    there ? sql_int(row, 2) : 0);
+		sql_end(row);
+	}
+}
+
+static void one_success(
+    const struct gauge *g, const struct conf_sensor *s, bool paused, tm_ms last_ok, tm_ms due)
+{
+	put(g, LABELS("sensor", s->name), seconds(last_ok));
+}
+
+static void sensor_success(const struct gauge *g)
+{
+	each_sensor(g, one_success);
+}
+
+static void one_late(const struct gauge *g, const struct conf_sensor *s, bool paused, tm_ms last_ok, tm_ms due)
+{
+	put(g, LABELS("sensor", s->name), !paused && due != 0 && sensor_late_by(s, due, clock_now()) > 0);
+}
+
+static void sensor_late(const struct gauge *g)
+{
+	each_sensor(g, one_late);
+}
+
+static void one_paused(
+    const struct gauge *g, const struct conf_sensor *s, bool paused, tm_ms last_ok, tm_ms due)
+{
+	put(g, LABELS("sensor", s->name), paused);
+}
+
+static void sensor_paused(const struct gauge *g)
+{
+	each_sensor(g, one_paused);
+}
+
+static void sensor_keys(const struct gauge *g)
+{
+	for (size_t i = 0; i < g->conf->nsensors; i++) {
+		const char *name = g->conf->sensors[i].name;
+		const struct key_tally *keys = view_keys(g->engine, name);
+
+		for (int v = 0; keys != NULL && v < KEY_NVERDICTS; v++)
+			put(g, LABELS("sensor", name, "state", key_verdict_name((enum key_verdict)v)),
+			    (double)keys->n[v]);
+	}
+}
+
+static void raw_held(const struct gauge *g)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < g->conf->nsensors; i++) {
+		const struct key_tally *keys = view_keys(g->engine, g->conf->sensors[i].name);
+
+		bytes += keys ? keys->bytes : 0;
+	}
+	put(g, NULL, (double)bytes);
+}
+
+/* ---- runs, steps, pools ---- */
+
+static void runs(const struct gauge *g)
+{
+	for (size_t i = 0; i <= g->conf->njobs; i++) {
+		const char *job = i < g->conf->njobs ? g->conf->jobs[i].name : NULL;
+		struct view_runs v = view_runs(g->engine, job);
+
+		put(g, LABELS("job", job ? job : METRIC_NONE, "state", "queued"), (double)v.queued);
+		put(g, LABELS("job", job ? job : METRIC_NONE, "state", "running"), (double)v.running);
+	}
+}
+
+static void run_wait(const struct gauge *g)
+{
+	for (size_t i = 0; i <= g->conf->njobs; i++) {
+		const char *job = i < g->conf->njobs ? g->conf->jobs[i].name : NULL;
+		tm_ms oldest = view_runs(g->engine, job).oldest;
+
+		put(g, LABELS("job", job ? job : METRIC_NONE),
+		    oldest ? seconds(MAX(clock_now() - oldest, (tm_ms)0)) : 0);
+	}
+}
+
+static void steps_running(const struct gauge *g)
+{
+	put(g, NULL, (double)engine_stats(g->engine)->steps_running);
+}
+
+static void pool_slots(const struct gauge *g)
+{
+	for (size_t i = 0; i < g->conf->npools; i++) {
+		const struct conf_pool *p = &g->conf->pools[i];
+		int64_t used = view_pool(g->engine, p->name).used;
+
+		put(g, LABELS("pool", p->name, "state", "used"), (double)used);
+		put(g, LABELS("pool", p->name, "state", "free"), (double)MAX(p->slots - used, (int64_t)0));
+	}
+}
+
+static void queue_age(const struct gauge *g)
+{
+	for (size_t i = 0; i <= g->conf->npools; i++) {
+		const char *pool = i < g->conf->npools ? g->conf->pools[i].name : NULL;
+
+		put(g, LABELS("pool", pool ? pool : METRIC_NONE),
+		    (double)view_pool(g->engine, pool).oldest_us / 1e6);
+	}
+}
+
+/* ---- assets ---- */
+
+static void asset_made(const struct gauge *g)
+{
+	for (size_t i = 0; i < g->conf->nassets; i++) {
+		tm_ms at = query_asset_made(&g->web->query, &g->conf->assets[i]);
+
+		if (at != 0)
+			put(g, LABELS("asset", g->conf->assets[i].name), seconds(at));
+	}
+}
+
+/* Of those that are expected at all. */
+static void asset_late(const struct gauge *g)
+{
+	for (size_t i = 0; i < g->conf->nassets; i++)
+		if (g->conf->assets[i].fresh_within > 0)
+			put(g, LABELS("asset", g->conf->assets[i].name),
+			    query_asset_late(&g->web->query, &g->conf->assets[i]) > 0);
+}
+
+/* ---- the world outside ---- */
+
+static void outbox_pending(const struct gauge *g)
+{
+	for (size_t i = 0; i < g->conf->nnotifications; i++)
+		put(g, LABELS("sink", g->conf->notifications[i].name),
+		    (double)sql_get_int(g->sql, 0,
+		        "SELECT count(*) FROM outbox WHERE sink = ?1 AND state = 'pending'", "s",
+		        g->conf->notifications[i].name));
+}
+
+/* The first of a sink was written first. */
+static void outbox_age(const struct gauge *g)
+{
+	for (size_t i = 0; i < g->conf->nnotifications; i++) {
+		tm_ms at = sql_get_int(g->sql, 0,
+		    "SELECT created_at FROM outbox WHERE sink = ?1 AND state = 'pending' ORDER BY id LIMIT 1",
+		    "s", g->conf->notifications[i].name);
+
+		put(g, LABELS("sink", g->conf->notifications[i].name),
+		    at ? seconds(MAX(clock_now() - at, (tm_ms)0)) : 0);
+	}
+}
+
+static void store_up(const struct gauge *g)
+{
+	for (size_t i = 0; i < g->conf->nstores; i++) {
+		const struct health *h = health_find(HEALTH_STORE, g->conf->stores[i].name);
+
+		if (h != NULL)
+			put(g, LABELS("store", h->name), health_is_good(h));
+	}
+}
+
+static void mysql_up(const struct gauge *g)
+{
+	for (size_t i = 0; i < g->conf->ndatabases; i++) {
+		const struct health *h = health_find(HEALTH_DATABASE, g->conf->databases[i].name);
+
+		if (h != NULL && strcmp(g->conf->databases[i].type->name, "mysql") == 0)
+			put(g, LABELS("database", h->name), health_is_good(h));
+	}
+}
+
+static const struct {
+	const char *name, *unit, *help;
+	void (*put)(const struct gauge *);
+	bool engine; /* only a daemon knows */
+} gauges[] = {
+    {"orchd_build_info", NULL, "Version of the daemon.", build_info, false},
+    {"orchd_start_time_seconds", "seconds", "When the daemon started, since 1970.", start_time, true},
+    {"orchd_recovery_duration_seconds", "seconds", "How long the daemon needed to know where it was.",
+        recovery_duration, true},
+    {"orchd_draining", NULL, "1 while the daemon stops and starts nothing new.", draining, true},
+    {"orchd_state_db_bytes", "bytes", "Size of the state database.", state_bytes, false},
+    {"orchd_disk_free_bytes", "bytes", "Free space where the state is.", disk_free, false},
+    {"orchd_disk_size_bytes", "bytes", "All the space there.", disk_size, false},
+    {"orchd_sensor_last_success_timestamp_seconds", "seconds",
+        "When a sensor last looked without failing, since 1970; 0 for never.", sensor_success, false},
+    {"orchd_sensor_late", NULL, "1 when a tick is overdue.", sensor_late, false},
+    {"orchd_sensor_paused", NULL, "1 while a sensor is paused.", sensor_paused, false},
+    {"orchd_sensor_keys", NULL, "Keys a sensor sees, by what it decided about them.", sensor_keys, true},
+    {"orchd_raw_held_bytes", "bytes", "Bytes of the keys that sensors see and do not ignore.", raw_held, true},
+    {"orchd_runs", NULL, "Runs that have not ended.", runs, true},
+    {"orchd_run_queue_oldest_age_seconds", "seconds", "How long the oldest queued run waits.", run_wait, true},
+    {"orchd_steps_running", NULL, "Step processes under way.", steps_running, true},
+    {"orchd_pool_slots", NULL, "Slots of a pool.", pool_slots, true},
+    {"orchd_queue_oldest_age_seconds", "seconds", "How long the step that waits longest could have started.",
+        queue_age, true},
+    {"orchd_asset_last_materialization_timestamp_seconds", "seconds",
+        "When an asset was last made, since 1970.", asset_made, false},
+    {"orchd_asset_late", NULL, "1 when an asset was last made longer ago than its fresh_within.", asset_late,
+        false},
+    {"orchd_outbox_pending", NULL, "Notifications that wait.", outbox_pending, false},
+    {"orchd_outbox_oldest_age_seconds", "seconds", "How long the oldest of them waits.", outbox_age, false},
+    {"orchd_store_up", NULL, "1 when the store answered as it was last used.", store_up, true},
+    {"orchd_mysql_up", NULL, "1 when the MySQL server answered as it was last used.", mysql_up, true},
+    {"orchd_http_connections", NULL, "Connections of the status page.", connections, false},
+    {"orchd_http_streams", NULL, "Readers of live events.", streams, false},
+};
+
+/* Series that begin before they count, so that their first event is an increase. */
+static void expect(const struct conf *conf)
+{
+	static const char *const outcomes[] = {"ok", "warnings", "no_data", "failed", "canceled"};
+	static const char *const ticks[] = {"requested", "skipped", "failed"};
+	static const char *const deliveries[] = {"delivered", "failed", "expired"};
+	static const char *const deletes[] = {"deleted", "absent", "changed", "kept", "refused"};
+
+	for (size_t i = 0; i < conf->njobs; i++)
+		for (size_t k = 0; k < NITEMS(outcomes); k++)
+			metric_expect(METRIC_RUNS, conf->jobs[i].name, outcomes[k]);
+	for (size_t i = 0; i < conf->nsensors; i++)
+		for (size_t k = 0; k < NITEMS(ticks); k++)
+			metric_expect(METRIC_SENSOR_TICKS, conf->sensors[i].name, ticks[k]);
+	for (size_t i = 0; i < conf->nnotifications; i++)
+		for (size_t k = 0; k < NITEMS(deliveries); k++)
+			metric_expect(METRIC_NOTIFICATIONS, conf->notifications[i].name, deliveries[k]);
+	for (size_t i = 0; i < conf->nassets; i++)
+		metric_expect(METRIC_STEP_RETRIES, conf->assets[i].name, err_class_name(ERR_TRANSIENT));
+	for (size_t k = 0; k < NITEMS(deletes); k++)
+		metric_expect(METRIC_DELETES, deletes[k], NULL);
+	metric_expect(METRIC_S3_BYTES, "sent", NULL);
+	metric_expect(METRIC_S3_BYTES, "received", NULL);
+	metric_expect(METRIC_COMMIT_FAILURES, NULL, NULL);
+	metric_expect(METRIC_HTTP_REQUESTS, "200", NULL);
+	metric_expect(METRIC_HTTP_REFUSED, NULL, NULL);
+	metric_expect(METRIC_STEP_START_DELAY, NULL, NULL);
 }
 
 void page_metrics(struct page *p)
 {
-	const char *accept = p->ask->accept;
-	struct exposition x = {.out = &p->body,
-	    .open_metrics = accept != NULL && strstr(accept, "application/openmetrics-text") != NULL};
+	const struct web *w = p->web;
+	struct exposition x = {.out = &p->body, .open_metrics = exposition_wants_open_metrics(p->ask->accept)};
 
-	p->content_type = x.open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-	                                 : "text/plain; version=0.0.4; charset=utf-8";
-	about(&x, p->web);
-	loop_lag(&x, p->web->lag);
-	sensors(&x, p->web);
-	runs(&x, p->web);
-	queue(&x, p->web);
-	assets(&x, p->web);
-	disk(&x, p->web);
-	http(&x, p->web);
-	process(&x);
-	if (x.open_metrics)
-		strbuf_addstr(&p->body, "# EOF\n");
+	p->content_type = x.open_metrics ? exposition_type_open_metrics : exposition_type;
+	expect(w->conf);
+	for (size_t i = 0; i < NITEMS(gauges); i++) {
+		struct gauge g = {.x = &x,
+		    .name = gauges[i].name,
+		    .web = w,
+		    .conf = w->conf,
+		    .engine = w->engine,
+		    .sql = w->query.state->sql};
+
+		if (gauges[i].engine && w->engine == NULL)
+			continue;
+		exposition_gauge(&x, g.name, gauges[i].unit, gauges[i].help);
+		gauges[i].put(&g);
+	}
+	for (int m = 0; m < METRIC_COUNT; m++)
+		exposition_metric(&x, (enum metric)m);
+	process_metrics(&x);
+	exposition_end(&x);
 }

@@ -12,6 +12,11 @@
 
 #define GRACE_MS INT64_C(120000)
 
+int64_t sensor_late_by(const struct conf_sensor *s, tm_ms due, tm_ms now)
+{
+	return MAX(now - (due + s->timeout + GRACE_MS), (tm_ms)0);
+}
+
 int64_t sensor_late_ms(const json_t *sensor, const struct conf *conf, tm_ms now)
 {
 	const struct conf_sensor *cs = conf_sensor_find(conf, json_str(sensor, "name", ""));
@@ -21,8 +26,7 @@ int64_t sensor_late_ms(const json_t *sensor, const struct conf *conf, tm_ms now)
 	if (cs == NULL || json_str(sensor, "paused", NULL) != NULL || next == NULL ||
 	    utctime_parse(next, &due) == -1)
 		return 0;
-	due += cs->timeout + GRACE_MS;
-	return now > due ? now - due : 0;
+	return sensor_late_by(cs, due, now);
 }
 
 static void add(struct verdict *v, const char *state, json_t *text)
@@ -59,6 +63,17 @@ static void judge_sensor(const struct web *w, const json_t *s, struct verdict *v
 		        json_int(keys, "invalid", 0)));
 }
 
+static void judge_asset(const struct web *w, const struct conf_asset *a, struct verdict *v)
+{
+	int64_t late = query_asset_late(&w->query, a);
+
+	if (late > 0)
+		add(v, "failed",
+		    json_sprintf("Asset %s was to be made every %" PRId64 " hours, and is late by %" PRId64
+		                 " minutes.",
+		        a->name, a->fresh_within / 3600000, late / 60000));
+}
+
 void verdict_of(const struct web *w, const json_t *status, struct verdict *v)
 {
 	int64_t failed = json_int(status, "failed_last_day", 0);
@@ -74,6 +89,8 @@ void verdict_of(const struct web *w, const json_t *status, struct verdict *v)
 		add(v, "failed",
 		    json_sprintf("%" PRId64 " run%s failed in the last day.", failed, failed == 1 ? "" : "s"));
 	json_array_foreach(json_object_get(status, "sensors"), i, s) judge_sensor(w, s, v);
+	for (i = 0; i < w->conf->nassets; i++)
+		judge_asset(w, &w->conf->assets[i], v);
 	if (json_bool(status, "draining", false))
 		add(v, "warnings", json_string("The daemon is stopping and starts nothing new."));
 }

@@ -11,6 +11,7 @@
 #define PAGE_MAX ((size_t)8 << 20)
 
 struct conf;
+struct conf_sensor;
 struct event_base;
 struct store;
 
@@ -134,22 +135,20 @@ struct verdict {
 void verdict_of(const struct web *, const json_t *status, struct verdict *);
 void verdict_release(struct verdict *);
 /* How late a sensor is beyond its period and some grace; 0: it is not. */
+int64_t sensor_late_by(const struct conf_sensor *, tm_ms due, tm_ms now);
 int64_t sensor_late_ms(const json_t *sensor, const struct conf *conf, tm_ms now);
 
 /* ---- lag.c: how late the loop is, and whether commits failed in the last minute ---- */
 
-#define LAG_BUCKETS 8
 struct web_lag {
 	struct engine *engine;
 	struct event *timer;
 	int64_t due_us;
-	int64_t bucket[LAG_BUCKETS + 1]; /* counts by upper bound, the last one beyond all */
-	int64_t n, sum_us, last_us;
+	int64_t last_us;
 	tm_ms turned_at; /* monotonic */
 	int64_t commit_failures;
 	tm_ms failed_at; /* when the engine's count was last seen to grow; monotonic, 0: never */
 };
-extern const int64_t lag_bound_us[LAG_BUCKETS];
 struct web_lag *lag_new(struct event_base *, struct engine *); /* engine may be NULL */
 bool lag_commits_fail(const struct web_lag *);
 void lag_free(struct web_lag *);

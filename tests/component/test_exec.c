@@ -195,7 +195,7 @@ static void test_term(void)
 	pid_t pid;
 
 	attempt_make(
-	    &a, "term", "exec", script("echo $$; trap 'echo bye; exit 0' TERM; while :; do sleep 0.01; done"));
+	    &a, "term", "exec", script("trap 'echo bye; exit 0' TERM; echo $$; while :; do sleep 0.01; done"));
 	attempt_start(&a, "orch-exec");
 	ok(attempt_await_file(&a, ATTEMPT_STDOUT), "it runs");
 	kill(a.pid, SIGTERM);

@@ -1,10 +1,12 @@
 """A status page as its readers reach it."""
 
+import contextlib
 import http.client
 import json
 import urllib.parse
 
-from orch import wait_until
+from nights import night, prepare, send
+from orch import SENSOR, Orch, wait_until
 
 
 class Page:
@@ -29,3 +31,38 @@ class Page:
 
     def json(self, path):
         return json.loads(self.text(path))
+
+
+BROKEN = """
+assets:
+  broken: {type: exec, command: [sh, -c, 'echo no luck; exit 1'], retries: 0, tags: [test]}
+  after: {type: exec, command: ['true'], deps: [broken]}
+jobs:
+  broken_job: {assets: [broken, after], partition: 'uao/{observation_date}'}
+"""
+
+
+@contextlib.contextmanager
+def daemon_that_knows_everything(root):
+    """A daemon with its page: a night done, half of another, a failed run, a hold, a paused sensor, a notification that waits."""
+    orch = Orch(root)
+    try:
+        prepare(orch)
+        (orch.root / "jobs" / "broken.yaml").write_text(BROKEN)
+        orch.config.write_text(orch.config.read_text() + "\nweb: {listen: '127.0.0.1:0'}\n"
+                               "notifications:\n  hook: {type: command, on: [failed], command: ['false'], retry_delay: 1h, retry_max_delay: 1h}\n")
+        send(orch, night("minime05", "20260407"))
+        orch.start()
+        orch.tick()
+        wait_until(lambda: [r for r in orch.runs() if r["state"] == "succeeded"], "the night is done")
+        send(orch, night("minime05", "20260408"), skip=("000000",))
+        orch.tick()
+        orch.failed = orch.ctl("launch", "broken_job", "--detach", "-s", "observation_date=20260409")["run"]
+        orch.wait_run(orch.failed)
+        orch.ctl("hold", "uao/20260407", "--reason", "looked at <again>")
+        orch.ctl("sensors", "pause", SENSOR)
+        orch.page = Page(orch)
+        orch.done = orch.runs(state="succeeded")[0]
+        yield orch
+    finally:
+        orch.close()

@@ -8,19 +8,11 @@ import urllib.parse
 import jsonschema
 import pytest
 
-from nights import night, prepare, send
-from orch import SENSOR, SRC, Orch, wait_until
-from page import Page
+from orch import SENSOR, SRC
+from page import daemon_that_knows_everything
 
 DIALECT = jsonschema.Draft202012Validator
 FORMATS = jsonschema.FormatChecker(())
-BROKEN = """
-assets:
-  broken: {type: exec, command: [sh, -c, 'echo no luck; exit 1'], retries: 0, tags: [test]}
-  after: {type: exec, command: ['true'], deps: [broken]}
-jobs:
-  broken_job: {assets: [broken, after], partition: 'uao/{observation_date}'}
-"""
 # What answers something else than a screen but describes nothing of ours.
 NOT_DESCRIBED = {"/static/*", "/favicon.ico"}
 # Served before the table of routes is asked.
@@ -35,29 +27,8 @@ def is_time(value):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """A daemon that knows of everything: a night done, half of another, a failed run, a hold, a paused sensor."""
-    orch = Orch(tmp_path_factory.mktemp("api"))
-    try:
-        prepare(orch)
-        (orch.root / "jobs" / "broken.yaml").write_text(BROKEN)
-        orch.config.write_text(orch.config.read_text() + "\nweb: {listen: '127.0.0.1:0'}\n"
-                               "notifications:\n  hook: {type: command, on: [failed], command: ['false'], retry_delay: 1h, retry_max_delay: 1h}\n")
-        send(orch, night("minime05", "20260407"))
-        orch.start()
-        orch.tick()
-        wait_until(lambda: [r for r in orch.runs() if r["state"] == "succeeded"], "the night is done")
-        send(orch, night("minime05", "20260408"), skip=("000000",))
-        orch.tick()
-        failed = orch.ctl("launch", "broken_job", "--detach", "-s", "observation_date=20260409")["run"]
-        orch.wait_run(failed)
-        orch.ctl("hold", "uao/20260407", "--reason", "looked at <again>")
-        orch.ctl("sensors", "pause", SENSOR)
-        orch.page = Page(orch)
-        orch.failed = failed
-        orch.done = orch.runs(state="succeeded")[0]
+    with daemon_that_knows_everything(tmp_path_factory.mktemp("api")) as orch:
         yield orch
-    finally:
-        orch.close()
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +89,7 @@ def test_document_is_openapi(doc):
 
 
 def routes():
-    table = (SRC / "src" / "web" / "web.c").read_text()
+    table = "".join(p.read_text() for p in (SRC / "src" / "web").glob("*.c"))
     found = set(re.findall(r'^\s+\{"(/[^"]*)", \w+', table, re.M))
     assert len(found) > 20
     return found

@@ -105,27 +105,6 @@ def test_pictures_only_what_the_run_named(orch, page):
         assert page.get(path)[0] == 404, path
 
 
-def test_metrics_parse(orch, page):
-    for accept, end in (("text/plain", ""), ("application/openmetrics-text; version=1.0.0", "# EOF\n")):
-        text = page.text("/metrics", Accept=accept)
-        families, seen = {}, set()
-        assert text.endswith(end or "\n")
-        for line in text.removesuffix("# EOF\n").splitlines():
-            if m := re.fullmatch(r"# TYPE ([a-z_]+) (gauge|counter|histogram)", line):
-                assert m[1] not in families, f"{m[1]} twice"
-                families[m[1]] = m[2]
-            elif not line.startswith("# HELP "):
-                m = re.fullmatch(r'([a-z_]+)(\{[a-z_]+="(?:[^"\\\n]|\\.)*"(?:,[a-z_]+="(?:[^"\\\n]|\\.)*")*\})? (\S+)', line)
-                assert m, line
-                float(m[3])
-                base = re.sub(r"_(bucket|sum|count)$", "", m[1])
-                family = m[1] if m[1] in families else base if base in families else m[1].removesuffix("_total")
-                assert family == list(families)[-1], f"{line} stands in another family"
-                assert (m[1], m[2]) not in seen
-                seen.add((m[1], m[2]))
-        assert ("orchd_runs", '{job="analysis_job",state="succeeded"}') in seen
-
-
 def test_machine_side(orch, page):
     assert page.text("/livez") == "loop: ok\n"
     assert "sensors: ok" in page.text("/readyz")
