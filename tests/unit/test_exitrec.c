@@ -25,6 +25,8 @@ static void test_round_trip(void)
 	struct exitrec got = {0};
 
 	rec.metadata = json_pack("{s:i}", "rows", 180);
+	rec.counters = json_pack("{s:[[s,i]]}", "orchd_s3_bytes", "sent", 5);
+	rec.health = json_pack("[{s:s}]", "kind", "store");
 	ok(exitrec_read(test_dir(), 3, &got, &err) == -1 && err_is(&err, "not_found"), "none yet");
 	ok(exitrec_write(test_dir(), &rec, &err) == 0, "written");
 	ok(exitrec_read(test_dir(), 3, &got, &err) == 0, "read");
@@ -32,6 +34,7 @@ static void test_round_trip(void)
 	        got.started == rec.started && got.ended == rec.ended && got.journal_bytes == 77 &&
 	        got.err.class == ERR_NONE && json_int(got.metadata, "rows", 0) == 180,
 	    "and the same");
+	ok(json_equal(got.counters, rec.counters) && json_equal(got.health, rec.health), "with what was counted");
 	exitrec_release(&got);
 	ok(exitrec_read(test_dir(), 2, &got, &err) == -1 && err_is(&err, "bad_record"), "not of attempt 2: %s",
 	    err.text);
