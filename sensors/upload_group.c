@@ -95,13 +95,21 @@ static void fingerprint(const struct upload_group *g, char out[SHA256_HEX])
 {
 	struct digest *d = digest_new(DIGEST_SHA256);
 
+	uint64_t rows[64][3];
+	size_t n = 0;
+
 	if (g->check.listed)
 		digest_update(d, g->check.etag, strlen(g->check.etag) + 1);
 	for (size_t i = 0; i < g->npieces; i++) {
 		const struct upload_piece *p = &g->piece[i];
-		uint64_t row[3] = {p->index, (uint64_t)p->size, p->etag};
 
-		digest_update(d, row, sizeof(row));
+		rows[n][0] = p->index;
+		rows[n][1] = (uint64_t)p->size;
+		rows[n][2] = p->etag;
+		if (++n == NITEMS(rows) || i + 1 == g->npieces) {
+			digest_update(d, rows, n * sizeof(rows[0]));
+			n = 0;
+		}
 	}
 	digest_final(d, out);
 }

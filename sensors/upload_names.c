@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/pattern.h"
+#include "base/pattern_digits.h"
 #include "base/template.h"
 #include "base/utctime.h"
 #include "sensors/pattern_parts.h"
@@ -15,8 +16,20 @@
 
 #define INDEX_DIGITS_MAX 9 /* fits uint32_t whatever the digits */
 
+/*
+ * The piece read last.  Most names are those of its next piece: when nothing but the digits of the index differs, and no
+ * other group has a part in these, it is the same upload without another look.
+ */
+struct last_piece {
+	char name[STORE_KEY_MAX];
+	size_t n; /* 0: none, or its successors need a look of their own */
+	size_t index, width; /* where its index stands */
+};
+
 struct upload_names {
 	struct pattern *part, *check;
+	bool digits_alike; /* to part */
+	struct last_piece last;
 	char *check_file, *index, *date; /* date NULL: none is checked */
 	char *
 	    begin; /* template of what every name of an upload's piece begins with; NULL: nothing tells them apart */
@@ -154,6 +167,7 @@ struct upload_names *upload_names_new(
 	if (pattern_has_name(un->part, date))
 		un->date = xstrdup(date);
 	un->begin = pattern_begin(un->part, index);
+	un->digits_alike = pattern_digits_alike(part);
 	return un;
 }
 
@@ -210,18 +224,70 @@ static int read_date(struct upload_names *un, const struct pattern_match *m)
 	return -1;
 }
 
+static int parse_index(const char *s, size_t n, struct upload_name *out)
+{
+	if (n == 0 || n > INDEX_DIGITS_MAX)
+		return -1;
+	out->index = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return -1;
+		out->index = out->index * 10 + (uint32_t)(s[i] - '0');
+	}
+	out->width = (unsigned)n;
+	return 0;
+}
+
 static int read_index(struct upload_names *un, const struct pattern_match *m, struct upload_name *out)
 {
 	size_t n;
 	const char *s = pattern_group(m, un->index, &n);
 
-	if (s == NULL || n == 0 || n > INDEX_DIGITS_MAX || strspn(s, "0123456789") < n)
-		return -1;
-	out->index = 0;
-	for (size_t i = 0; i < n; i++)
-		out->index = out->index * 10 + (uint32_t)(s[i] - '0');
-	out->width = (unsigned)n;
-	return 0;
+	return s != NULL ? parse_index(s, n, out) : -1;
+}
+
+/* Do the groups of the upload lie outside of the index? */
+static bool index_stands_alone(
+    const struct upload_names *un, const struct pattern_match *m, const char *index, size_t width)
+{
+	for (size_t i = 0; i < un->groups.n; i++) {
+		size_t n;
+		const char *s = pattern_group(m, un->groups.v[i], &n);
+
+		if (s != NULL && s < index + width && index < s + n)
+			return false;
+	}
+	return true;
+}
+
+static void remember(struct upload_names *un, const struct pattern_match *m, const char *name, size_t n)
+{
+	struct last_piece *l = &un->last;
+	const char *index = pattern_group(m, un->index, &l->width);
+
+	if (!un->digits_alike || n > sizeof(l->name) || !index_stands_alone(un, m, index, l->width))
+		return;
+	memcpy(l->name, name, n);
+	l->n = n;
+	l->index = (size_t)(index - name);
+}
+
+/* The piece read last with another index: the upload's name and date stand where they were left. */
+static bool read_again(struct upload_names *un, const char *name, size_t n, struct upload_name *out)
+{
+	const struct last_piece *l = &un->last;
+	size_t end = l->index + l->width;
+
+	if (n != l->n || n == 0 || memcmp(name, l->name, l->index) != 0 ||
+	    memcmp(name + end, l->name + end, n - end) != 0 ||
+	    parse_index(name + l->index, l->width, out) == -1)
+		return false;
+	out->role = UPLOAD_PIECE;
+	out->upload = un->name.buf;
+	out->len = un->name.len;
+	out->date = un->datebuf;
+	out->again = true;
+	return true;
 }
 
 /* A match of either pattern becomes the upload's name. */
@@ -251,16 +317,17 @@ static void read_match(
 	out->date = un->datebuf;
 }
 
-void upload_names_read(struct upload_names *un, const char *name, struct upload_name *out)
+static void read_new(struct upload_names *un, const char *name, size_t n, struct upload_name *out)
 {
 	struct pattern_match m;
 	struct err err;
-	size_t n = strlen(name);
 	int rc;
 
-	*out = (struct upload_name){.role = UPLOAD_NONE};
+	un->last.n = 0;
 	if ((rc = pattern_match(un->part, name, n, &m, &err)) == 1) {
 		read_match(un, UPLOAD_PIECE, &m, out);
+		if (out->role == UPLOAD_PIECE)
+			remember(un, &m, name, n);
 	} else if (rc == 0 && (rc = pattern_match(un->check, name, n, &m, &err)) == 1) {
 		read_match(un, UPLOAD_CHECK, &m, out);
 	} else if (rc == -1) {
@@ -269,6 +336,15 @@ void upload_names_read(struct upload_names *un, const char *name, struct upload_
 	} else {
 		none(un, out, "neither a piece nor a check file by its name");
 	}
+}
+
+void upload_names_read(struct upload_names *un, const char *name, struct upload_name *out)
+{
+	size_t n = strlen(name);
+
+	*out = (struct upload_name){.role = UPLOAD_NONE};
+	if (!read_again(un, name, n, out))
+		read_new(un, name, n, out);
 }
 
 void upload_names_values(struct upload_names *un, const char *upload, struct upload_values *out)

@@ -36,6 +36,7 @@ struct upload_name {
 	const char *date; /* eight digits, or "" */
 	uint32_t index; /* UPLOAD_PIECE */
 	unsigned width; /* digits of the index as written */
+	bool again; /* of the same upload as the name read before */
 };
 void upload_names_read(struct upload_names *, const char *name, struct upload_name *out);
 

@@ -36,6 +36,7 @@ struct upload_walk {
 	struct store *store;
 	struct store_op *list;
 	int64_t nkeys;
+	struct upload_group *group; /* of the object before on this page */
 	const char *const *hints; /* the uploads to look up; NULL: all there are */
 	size_t nhints, next_hint, looking, unchecked;
 	struct lookup *lookups; /* LOOKUPS_MAX of them */
@@ -302,9 +303,12 @@ static void see_object(struct upload_walk *w, const struct store_object *obj)
 		report_ignored(w, obj, name.why);
 		return;
 	}
-	g = upload_table_get(&w->cu->table, name.upload, name.len);
-	if (g->date[0] == '\0') /* it follows from the upload's name */
-		snprintf(g->date, sizeof(g->date), "%s", name.date);
+	g = w->group;
+	if (g == NULL || !name.again) {
+		g = w->group = upload_table_get(&w->cu->table, name.upload, name.len);
+		if (g->date[0] == '\0') /* it follows from the upload's name */
+			snprintf(g->date, sizeof(g->date), "%s", name.date);
+	}
 	if (name.role == UPLOAD_PIECE)
 		upload_group_add_piece(g, name.index, name.width, obj);
 	else
@@ -334,6 +338,7 @@ static void on_page(const struct store_object *objs, size_t n, bool last, const 
 {
 	struct upload_walk *w = arg;
 
+	w->group = NULL;
 	for (size_t i = 0; i < n; i++)
 		see_object(w, &objs[i]);
 	w->nkeys += (int64_t)n;

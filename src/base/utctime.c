@@ -112,7 +112,9 @@ static int digits(const char **s, int n, int *value)
 
 static int literal(const char **s, const char *set)
 {
-	if (**s == '\0' || strchr(set, **s) == NULL)
+	while (*set != '\0' && *set != **s)
+		set++;
+	if (*set == '\0')
 		return -1;
 	(*s)++;
 	return 0;

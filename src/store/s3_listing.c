@@ -106,13 +106,17 @@ static bool parse_count(const char *s, size_t n, int64_t *out)
 	return true;
 }
 
-static size_t keep(struct s3_listing *l, const char *s, size_t n)
+static int keep(struct s3_listing *l, const char *s, size_t n, size_t *at, struct err *err)
 {
-	size_t at = l->text.len;
+	char *room = strbuf_room(&l->text, n + 1);
 
-	strbuf_add(&l->text, s, n);
-	strbuf_add(&l->text, "", 1);
-	return at;
+	if (room == NULL)
+		return err_code(err, ERR_BAD_DATA, "xml.limit", "the listing has keys longer than any of S3");
+	*at = l->text.len;
+	memcpy(room, s, n);
+	room[n] = '\0';
+	strbuf_grew(&l->text, n + 1);
+	return 0;
 }
 
 typedef int field_fn(struct s3_listing *, const char *text, size_t n, struct err *err);
@@ -122,10 +126,9 @@ static int on_key(struct s3_listing *l, const char *text, size_t n, struct err *
 	if (l->item.has_key)
 		return err_code(err, ERR_BAD_DATA, "field.key", "the listing has an object with two keys");
 	l->item.has_key = true;
-	l->item.key = keep(l, text, n);
-	if (strlen(text) != n)
+	if (memchr(text, '\0', n) != NULL)
 		return err_code(err, ERR_BAD_DATA, "field.key", "the listing has a key with a NUL");
-	return 0;
+	return keep(l, text, n, &l->item.key, err);
 }
 
 static int on_size(struct s3_listing *l, const char *text, size_t n, struct err *err)
@@ -151,8 +154,7 @@ static int on_etag(struct s3_listing *l, const char *text, size_t n, struct err 
 	if (n == 0 || n >= STORE_ETAG_MAX)
 		return err_code(err, ERR_BAD_DATA, "field.etag", "the listing has an ETag of %zu bytes", n);
 	l->item.has_etag = true;
-	l->item.etag = keep(l, text, n);
-	return 0;
+	return keep(l, text, n, &l->item.etag, err);
 }
 
 static int on_contents(struct s3_listing *l, const char *text, size_t n, struct err *err)

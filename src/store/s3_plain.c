@@ -26,6 +26,7 @@ struct reader {
 	struct strbuf decoded;
 	s3_xml_element *on_element;
 	void *arg;
+	struct err err; /* nobody's: only that something was refused counts */
 };
 
 /* What may stand in text, and what in a name; everything else is for the general parser. */
@@ -136,12 +137,11 @@ static int open_element(struct reader *r)
 
 static int close_element(struct reader *r)
 {
-	struct err err;
 	char after = r->text[r->ntext];
 	int rc;
 
 	r->text[r->ntext] = '\0';
-	rc = r->on_element(r->arg, r->path, r->text, r->ntext, &err);
+	rc = r->on_element(r->arg, r->path, r->text, r->ntext, &r->err);
 	r->text[r->ntext] = after;
 	r->npath = r->open[--r->depth].path;
 	r->path[r->npath] = '\0';

@@ -58,6 +58,59 @@ static void test_names(void)
 	upload_names_free(un);
 }
 
+static bool same_name(const struct upload_name *a, const struct upload_name *b)
+{
+	if (a->role != b->role || a->index != b->index || a->width != b->width)
+		return false;
+	if (a->role == UPLOAD_NONE)
+		return strcmp(a->why, b->why) == 0;
+	return a->len == b->len && strcmp(a->upload, b->upload) == 0 && strcmp(a->date, b->date) == 0;
+}
+
+/* What a reader makes of a name must not hang on the names before it, only `again` does. */
+static void test_again(void)
+{
+	static const struct {
+		const char *part, *check;
+	} forms[] = {
+	    {PART, CHECK},
+	    {"^(?<stub>[a-z]+)(?<tail>-(?<part>\\d+))$",
+	        "{stub}{tail}.txt"}, /* the index is part of the upload */
+	    {"^(?<stub>[a-z]+)_(?<part>[0-4]\\d*)$", "{stub}"}, /* digits differ to it */
+	    {"^(?<part>\\d{2})(?<date>\\d{8})?(?<stub>.*)$", "{date}{stub}.txt"},
+	};
+	static const char *const names[] = {"fpi05_uao_20260407.tar.gz000000",
+	    "fpi05_uao_20260407.tar.gz000001", "fpi05_uao_20260407.tar.gz00000x", "fpi05_uao_20260407.txt",
+	    "fpi06_uao_20260407.tar.gz000001", "fpi06_uao_20261407.tar.gz000001",
+	    "fpi06_uao_20260407.tar.gz000002", "a-1", "a-2", "b-2", "a_1", "a_2", "a_5", "a_12", "0120260407x",
+	    "0220260407x", "0220260408x", "02x", "03x", "0x", ""};
+	size_t wrong = 0, again = 0;
+
+	srand(11);
+	for (size_t f = 0; f < NITEMS(forms); f++) {
+		struct err err = ERR_INIT;
+		struct upload_names *un = upload_names_new(forms[f].part, forms[f].check, "part", "date", &err);
+		char before[64] = "";
+
+		for (int i = 0; i < 3000; i++) {
+			const char *name = names[(size_t)rand() % NITEMS(names)];
+			struct upload_names *fresh =
+			    upload_names_new(forms[f].part, forms[f].check, "part", "date", &err);
+			struct upload_name a, b;
+
+			upload_names_read(un, name, &a);
+			upload_names_read(fresh, name, &b);
+			wrong += !same_name(&a, &b) || (a.again && strcmp(a.upload, before) != 0);
+			again += a.again;
+			snprintf(before, sizeof(before), "%s", a.role == UPLOAD_NONE ? "" : a.upload);
+			upload_names_free(fresh);
+		}
+		upload_names_free(un);
+	}
+	ok(wrong == 0, "every name reads as if it were the first");
+	ok(again > 50, "%zu were known from the one before", again);
+}
+
 static void test_values(void)
 {
 	static const char *const want[][2] = {
@@ -377,6 +430,7 @@ static void test_table(void)
 int main(void)
 {
 	tap_run(test_names);
+	tap_run(test_again);
 	tap_run(test_values);
 	tap_run(test_other_patterns);
 	tap_run(test_bad_patterns);
