@@ -101,53 +101,25 @@ static void streams(const struct gauge *g)
 
 /* ---- sensors ---- */
 
-/* The stored row of each sensor: 0 where there is none yet. */
-static void each_sensor(const struct gauge *g,
-    void (*fn)(const struct gauge *, const struct conf_sensor *, bool paused, tm_ms last_ok, tm_ms due))
-{
-	for (size_t i = 0; i < g->conf->nsensors; i++) {
-		const struct conf_sensor *s = &g->conf->sensors[i];
-		struct sql_row *row = sql_query(g->sql,
-		    "SELECT paused IS NOT NULL, last_ok_at, next_tick_at FROM sensor WHERE name = ?1", "s",
-		    s->name);
-		bool there = sql_next(row);
-
-		fn(g, s, there && sql_int(row, 0) != 0, there ? sql_int(row, 1) : 0,
-		    there ? sql_int(row, 2) : 0);
-		sql_end(row);
-	}
-}
-
-static void one_success(
-    const struct gauge *g, const struct conf_sensor *s, bool paused, tm_ms last_ok, tm_ms due)
-{
-	put(g, LABELS("sensor", s->name), seconds(last_ok));
-}
-
 static void sensor_success(const struct gauge *g)
 {
-	each_sensor(g, one_success);
-}
-
-static void one_late(const struct gauge *g, const struct conf_sensor *s, bool paused, tm_ms last_ok, tm_ms due)
-{
-	put(g, LABELS("sensor", s->name), !paused && due != 0 && sensor_late_by(s, due, clock_now()) > 0);
+	for (size_t i = 0; i < g->conf->nsensors; i++)
+		put(g, LABELS("sensor", g->conf->sensors[i].name),
+		    seconds(sensor_times(g->web, &g->conf->sensors[i]).last_ok_at));
 }
 
 static void sensor_late(const struct gauge *g)
 {
-	each_sensor(g, one_late);
-}
-
-static void one_paused(
-    const struct gauge *g, const struct conf_sensor *s, bool paused, tm_ms last_ok, tm_ms due)
-{
-	put(g, LABELS("sensor", s->name), paused);
+	for (size_t i = 0; i < g->conf->nsensors; i++)
+		put(g, LABELS("sensor", g->conf->sensors[i].name),
+		    sensor_times(g->web, &g->conf->sensors[i]).late_ms > 0);
 }
 
 static void sensor_paused(const struct gauge *g)
 {
-	each_sensor(g, one_paused);
+	for (size_t i = 0; i < g->conf->nsensors; i++)
+		put(g, LABELS("sensor", g->conf->sensors[i].name),
+		    sensor_times(g->web, &g->conf->sensors[i]).paused);
 }
 
 static void sensor_keys(const struct gauge *g)

@@ -37,7 +37,7 @@ const struct route routes[] = {
     {"/metrics", page_metrics, true},
     {"/livez", page_livez, true},
     {"/readyz", page_readyz, true},
-    {"/feed.atom", page_feed, false},
+    {"/feed.atom", page_feed, true},
     {"/badge/*", page_badge, false},
     {"/static/*", page_static, true},
     {"/favicon.ico", page_static, true},

@@ -6,15 +6,31 @@
 #include "base/utctime.h"
 #include "conf/conf.h"
 #include "engine/engine.h"
+#include "state/state.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #define GRACE_MS INT64_C(120000)
 
-int64_t sensor_late_by(const struct conf_sensor *s, tm_ms due, tm_ms now)
+static int64_t late_by(const struct conf_sensor *s, tm_ms due, tm_ms now)
 {
 	return MAX(now - (due + s->timeout + GRACE_MS), (tm_ms)0);
+}
+
+struct sensor_times sensor_times(const struct web *w, const struct conf_sensor *s)
+{
+	struct sensor_times t = {0};
+	struct sql_row *row = sql_query(w->query.state->sql,
+	    "SELECT paused IS NOT NULL, last_ok_at, next_tick_at FROM sensor WHERE name = ?1", "s", s->name);
+
+	if (sql_next(row)) {
+		t.paused = sql_int(row, 0) != 0;
+		t.last_ok_at = sql_int(row, 1);
+		t.late_ms = t.paused || sql_is_null(row, 2) ? 0 : late_by(s, sql_int(row, 2), clock_now());
+	}
+	sql_end(row);
+	return t;
 }
 
 int64_t sensor_late_ms(const json_t *sensor, const struct conf *conf, tm_ms now)
@@ -26,7 +42,7 @@ int64_t sensor_late_ms(const json_t *sensor, const struct conf *conf, tm_ms now)
 	if (cs == NULL || json_str(sensor, "paused", NULL) != NULL || next == NULL ||
 	    utctime_parse(next, &due) == -1)
 		return 0;
-	return sensor_late_by(cs, due, now);
+	return late_by(cs, due, now);
 }
 
 static void add(struct verdict *v, const char *state, json_t *text)

@@ -135,7 +135,12 @@ struct verdict {
 void verdict_of(const struct web *, const json_t *status, struct verdict *);
 void verdict_release(struct verdict *);
 /* How late a sensor is beyond its period and some grace; 0: it is not. */
-int64_t sensor_late_by(const struct conf_sensor *, tm_ms due, tm_ms now);
+/* The same and more of one sensor, by its row alone. */
+struct sensor_times {
+	bool paused;
+	tm_ms last_ok_at, late_ms; /* 0: never, not late */
+};
+struct sensor_times sensor_times(const struct web *, const struct conf_sensor *);
 int64_t sensor_late_ms(const json_t *sensor, const struct conf *conf, tm_ms now);
 
 /* ---- lag.c: how late the loop is, and whether commits failed in the last minute ---- */
