@@ -17,10 +17,14 @@ static const struct opt chunked_upload_opts[] = {
         .flags = OPT_REQUIRED,
         .help = "where the uploads arrive"},
     {.name = "prefix",
-        .type = OPT_PREFIX,
-        .off = offsetof(struct chunked_upload_conf, prefix),
+        .type = OPT_STRLIST,
+        .off = offsetof(struct chunked_upload_conf, prefixes),
         .def = "",
-        .help = "the folder watched; what lies in its sub-folders is ignored"},
+        .max = "100",
+        .flags = OPT_PREFIXES,
+        .help = "the folder watched, or several that are listed at the same time; what lies in sub-folders is "
+                "ignored; "
+                "templates know it as {prefix}, without slash at the end"},
     {.name = "part",
         .type = OPT_PATTERN,
         .off = offsetof(struct chunked_upload_conf, part),
@@ -112,6 +116,34 @@ static int read_complete_when(const struct chunked_upload_conf *conf, unsigned *
 	return 0;
 }
 
+/* Each empty or with a slash at its end; none is the whole store. */
+static void read_prefixes(const struct chunked_upload_conf *conf, struct strvec *out)
+{
+	for (size_t i = 0; i < conf->prefixes.n; i++) {
+		const char *prefix = conf->prefixes.v[i];
+		size_t n = strlen(prefix);
+
+		strvec_pushf(out, "%s%s", prefix, n > 0 && prefix[n - 1] != '/' ? "/" : "");
+	}
+	if (out->n == 0)
+		strvec_push(out, "");
+}
+
+/* One within another would see the same objects and say something else of them. */
+static int check_prefixes(const struct chunked_upload_conf *conf, struct err *err)
+{
+	struct strvec v = STRVEC_INIT;
+	int rc = 0;
+
+	read_prefixes(conf, &v);
+	for (size_t i = 0; i < v.n && rc == 0; i++)
+		for (size_t k = 0; k < v.n && rc == 0; k++)
+			if (k != i && strncmp(v.v[i], v.v[k], strlen(v.v[i])) == 0)
+				rc = err_set(err, ERR_CONFIG, "prefix: '%s' lies in '%s'", v.v[k], v.v[i]);
+	strvec_release(&v);
+	return rc;
+}
+
 static struct upload_names *names_of(const struct chunked_upload_conf *conf, struct err *err)
 {
 	return upload_names_new(conf->part, conf->check_file, conf->index_group, conf->date_group, err);
@@ -125,19 +157,24 @@ static int chunked_upload_check(const void *arg, struct err *err)
 	if ((names = names_of(arg, err)) == NULL)
 		return -1;
 	upload_names_free(names);
-	return read_complete_when(arg, &when, err);
+	return check_prefixes(arg, err) == -1 ? -1 : read_complete_when(arg, &when, err);
 }
 
 static int chunked_upload_names(
     const void *conf, void (*add)(void *arg, const char *name), void *arg, struct err *err)
 {
 	struct upload_names *names = names_of(conf, err);
+	bool taken = false;
 	const char *name;
 
 	if (names == NULL)
 		return -1;
-	for (size_t i = 0; (name = upload_names_group(names, i)) != NULL; i++)
+	for (size_t i = 0; (name = upload_names_group(names, i)) != NULL; i++) {
+		taken |= strcmp(name, UPLOAD_PREFIX_NAME) == 0;
 		add(arg, name);
+	}
+	if (!taken)
+		add(arg, UPLOAD_PREFIX_NAME);
 	upload_names_free(names);
 	return 0;
 }
@@ -150,7 +187,7 @@ static void chunked_upload_stop(void *mem)
 		upload_walk_free(cu->walk);
 	upload_table_release(&cu->table);
 	upload_names_free(cu->names);
-	free(cu->prefix);
+	strvec_release(&cu->prefixes);
 	free(cu);
 }
 
@@ -158,10 +195,9 @@ static void *chunked_upload_start(const void *arg, struct err *err)
 {
 	const struct chunked_upload_conf *conf = arg;
 	struct chunked_upload *cu = xcalloc(1, sizeof(*cu));
-	size_t n = strlen(conf->prefix);
 
 	cu->conf = conf;
-	cu->prefix = xasprintf("%s%s", conf->prefix, n > 0 && conf->prefix[n - 1] != '/' ? "/" : "");
+	read_prefixes(conf, &cu->prefixes);
 	cu->names = names_of(conf, err);
 	if (cu->names == NULL || read_complete_when(conf, &cu->complete_when, err) == -1) {
 		chunked_upload_stop(cu);
@@ -182,23 +218,24 @@ static int chunked_upload_tick(void *mem, struct tick *tick, struct err *err)
 	return 0;
 }
 
-/* The upload stands for all its keys: a tick finds them again by its name. */
+/* The upload stands for all its keys: a tick finds them again by the key of its check file. */
 static bool chunked_upload_hint(void *mem, const char *store, const char *key, struct strbuf *out)
 {
 	struct chunked_upload *cu = mem;
-	size_t n = strlen(cu->prefix);
+	const char *base = upload_base(cu, key);
 	struct strbuf begin = STRBUF_INIT(STORE_KEY_MAX);
 	struct upload_name name;
 
-	if (strcmp(store, cu->conf->store) != 0 || strncmp(key, cu->prefix, n) != 0 ||
-	    strchr(key + n, '/') != NULL)
+	if (strcmp(store, cu->conf->store) != 0 || base == NULL)
 		return false;
-	upload_names_read(cu->names, key + n, &name);
+	upload_names_read(cu->names, base, &name);
 	if (name.role == UPLOAD_NONE)
 		return false;
 	if (upload_names_begin(cu->names, name.upload, &begin) == 0 &&
-	    (name.role == UPLOAD_CHECK || strncmp(key + n, begin.buf, begin.len) == 0))
+	    (name.role == UPLOAD_CHECK || strncmp(base, begin.buf, begin.len) == 0)) {
+		strbuf_add(out, key, (size_t)(base - key));
 		strbuf_add(out, name.upload, name.len);
+	}
 	strbuf_release(&begin);
 	return true;
 }

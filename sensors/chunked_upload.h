@@ -5,8 +5,8 @@
 #include "sensor/sensor.h"
 
 struct chunked_upload_conf {
-	char *store, *prefix, *part, *check_file, *index_group, *date_group;
-	struct strvec complete_when;
+	char *store, *part, *check_file, *index_group, *date_group;
+	struct strvec prefixes, complete_when;
 	tm_ms stale_after;
 	int64_t max_keys, max_pieces, check_size, check_reads;
 };

@@ -41,8 +41,9 @@ struct upload_group {
 	unsigned width; /* digits in a piece's number, for messages */
 	char date[9]; /* YYYYMMDD, or empty: older uploads are asked for first */
 	uint64_t seen; /* the tick that last saw a member */
-	uint64_t hash; /* of the name */
-	char name[]; /* of the check file: what the upload is known by */
+	uint64_t hash; /* of the key */
+	size_t base; /* where the name begins in the key, behind the prefix */
+	char key[]; /* of the check file: what the upload is known by */
 };
 
 /* What must hold besides the check file being there. */

@@ -40,14 +40,14 @@ void upload_table_begin(struct upload_table *t)
 	t->tick++;
 }
 
-/* Where a name is, or the free slot where it belongs. */
-static struct upload_group **find(const struct upload_table *t, uint64_t hash, const char *name, size_t n)
+/* Where a key is, or the free slot where it belongs. */
+static struct upload_group **find(const struct upload_table *t, uint64_t hash, const char *key, size_t n)
 {
 	size_t i = hash & (t->size - 1);
 
 	for (; t->slot[i] != NULL; i = (i + 1) & (t->size - 1))
-		if (t->slot[i]->hash == hash && strncmp(t->slot[i]->name, name, n) == 0 &&
-		    t->slot[i]->name[n] == '\0')
+		if (t->slot[i]->hash == hash && strncmp(t->slot[i]->key, key, n) == 0 &&
+		    t->slot[i]->key[n] == '\0')
 			break;
 	return &t->slot[i];
 }
@@ -61,33 +61,33 @@ static void resize(struct upload_table *t, size_t size)
 	t->size = size;
 	for (size_t i = 0; i < nold; i++)
 		if (old[i] != NULL)
-			*find(t, old[i]->hash, old[i]->name, strlen(old[i]->name)) = old[i];
+			*find(t, old[i]->hash, old[i]->key, strlen(old[i]->key)) = old[i];
 	free(old);
 }
 
-static struct upload_group *group_new(const char *name, size_t n, uint64_t hash)
+static struct upload_group *group_new(const char *key, size_t n, uint64_t hash)
 {
 	struct upload_group *g = xcalloc(1, sizeof(*g) + n + 1);
 
-	memcpy(g->name, name, n);
+	memcpy(g->key, key, n);
 	g->hash = hash;
 	return g;
 }
 
-struct upload_group *upload_table_get(struct upload_table *t, const char *name, size_t n)
+struct upload_group *upload_table_get(struct upload_table *t, const char *key, size_t n)
 {
-	uint64_t hash = upload_hash(name, n);
+	uint64_t hash = upload_hash(key, n);
 	struct upload_group **slot;
 
 	if (t->size == 0)
 		resize(t, FIRST_SIZE);
-	slot = find(t, hash, name, n);
+	slot = find(t, hash, key, n);
 	if (*slot == NULL) {
 		if ((t->n + 1) * 4 > t->size * 3) {
 			resize(t, t->size * 2);
-			slot = find(t, hash, name, n);
+			slot = find(t, hash, key, n);
 		}
-		*slot = group_new(name, n, hash);
+		*slot = group_new(key, n, hash);
 		t->n++;
 	}
 	if ((*slot)->seen != t->tick) {
@@ -103,7 +103,7 @@ static int by_age(const void *a, const void *b)
 	struct upload_group *const *x = a, *const *y = b;
 	int c = strcmp((*x)->date, (*y)->date);
 
-	return c != 0 ? c : strcmp((*x)->name, (*y)->name);
+	return c != 0 ? c : strcmp((*x)->key, (*y)->key);
 }
 
 struct upload_group **upload_table_sweep(struct upload_table *t)
@@ -128,7 +128,7 @@ struct upload_group **upload_table_sweep(struct upload_table *t)
 		size *= 2;
 	resize(t, size);
 	for (size_t i = 0; i < n; i++)
-		*find(t, v[i]->hash, v[i]->name, strlen(v[i]->name)) = v[i];
+		*find(t, v[i]->hash, v[i]->key, strlen(v[i]->key)) = v[i];
 	free(old);
 	qsort(v, n, sizeof(struct upload_group *), by_age);
 	return v;

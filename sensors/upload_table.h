@@ -19,11 +19,11 @@ struct upload_table {
 void upload_table_release(struct upload_table *);
 /* A new tick: no member of any group is seen yet. */
 void upload_table_begin(struct upload_table *);
-/* The group of that name, made when it is new; in a tick its first use empties it.  Lent until release or sweep. */
-struct upload_group *upload_table_get(struct upload_table *, const char *name, size_t n);
+/* The group of that key, made when it is new; in a tick its first use empties it.  Lent until release or sweep. */
+struct upload_group *upload_table_get(struct upload_table *, const char *key, size_t n);
 /*
  * After a whole listing: groups without a member in this tick are freed, the others returned oldest date first,
- * then by name, NULL-terminated; free() the array, not the groups.
+ * then by key, NULL-terminated; free() the array, not the groups.
  */
 struct upload_group **upload_table_sweep(struct upload_table *);
 /* Give the memory of the pieces back. */

@@ -12,6 +12,14 @@
 #include <string.h>
 
 #define LOOKUPS_MAX 8 /* announced uploads looked up at the same time */
+#define LISTS_MAX   8 /* prefixes listed at the same time */
+
+/* One prefix being listed. */
+struct listing {
+	struct upload_walk *walk;
+	const char *prefix;
+	struct store_op *op;
+};
 
 /* One check file being read. */
 struct check_read {
@@ -24,7 +32,8 @@ struct check_read {
 /* One announced upload being looked up. */
 struct lookup {
 	struct upload_walk *walk;
-	const char *upload; /* NULL: free */
+	const char *key; /* of the check file; NULL: free */
+	const char *upload; /* its name, in key */
 	struct store_op *list;
 	struct upload_group *group; /* once its check file was seen */
 };
@@ -34,8 +43,10 @@ struct upload_walk {
 	struct chunked_upload *cu;
 	struct tick *tick;
 	struct store *store;
-	struct store_op *list;
+	struct listing *lists; /* one for each prefix */
+	size_t next_list, listing;
 	int64_t nkeys;
+	struct strbuf key; /* of the group being looked for */
 	struct upload_group *group; /* of the object before on this page */
 	const char *const *hints; /* the uploads to look up; NULL: all there are */
 	size_t nhints, next_hint, looking, unchecked;
@@ -52,9 +63,10 @@ struct upload_walk {
 
 void upload_walk_free(struct upload_walk *w)
 {
-	store_op_cancel(w->list);
+	for (size_t i = 0; i < w->cu->prefixes.n; i++)
+		store_op_cancel(w->lists[i].op);
 	for (size_t i = 0; i < LOOKUPS_MAX; i++)
-		if (w->lookups[i].upload != NULL)
+		if (w->lookups[i].key != NULL)
 			store_op_cancel(w->lookups[i].list);
 	for (int64_t i = 0; i < w->cu->conf->check_reads; i++) {
 		if (w->reads[i].group != NULL)
@@ -63,6 +75,8 @@ void upload_walk_free(struct upload_walk *w)
 	}
 	w->cu->walk = NULL;
 	upload_table_end(&w->cu->table);
+	strbuf_release(&w->key);
+	free(w->lists);
 	free(w->lookups);
 	free(w->reads);
 	free(w->groups);
@@ -77,6 +91,12 @@ static void walk_done(struct upload_walk *w, const char *reason, const struct er
 	tick_done(tick, reason, err);
 }
 
+static void name_prefixes(const struct upload_walk *w, struct strbuf *out)
+{
+	for (size_t i = 0; i < w->cu->prefixes.n; i++)
+		strbuf_addf(out, "%s'%s'", i > 0 ? ", " : "", w->cu->prefixes.v[i]);
+}
+
 /* "2 complete, 1 pending, 14 ignored" */
 static void summarize(const struct upload_walk *w, struct strbuf *out)
 {
@@ -86,8 +106,10 @@ static void summarize(const struct upload_walk *w, struct strbuf *out)
 			    out, "%s%" PRId64 " %s", out->len ? ", " : "", w->verdicts[v], key_verdict_name(v));
 	if (w->unchecked > 0)
 		strbuf_addf(out, "%s%zu without check file", out->len ? ", " : "", w->unchecked);
-	if (out->len == 0)
-		strbuf_addf(out, "nothing under '%s'", w->cu->prefix);
+	if (out->len == 0) {
+		strbuf_addstr(out, "nothing under ");
+		name_prefixes(w, out);
+	}
 }
 
 /* ---- verdicts ---- */
@@ -112,17 +134,27 @@ static void report_ignored(struct upload_walk *w, const struct store_object *obj
 	report(w, &r);
 }
 
+/* The prefix without its slash, as one more name; there is room for it. */
+static void add_prefix(const struct upload_group *g, struct upload_values *values)
+{
+	for (size_t i = 0; i < values->n; i++)
+		if (strcmp(values->v[i].name, UPLOAD_PREFIX_NAME) == 0)
+			return;
+	strvec_pushn(&values->text, g->key, g->base > 0 ? g->base - 1 : 0);
+	values->v[values->n++] = (struct name_value){UPLOAD_PREFIX_NAME, values->text.v[values->text.n - 1]};
+}
+
 /* Ask for the run; an upload that cannot ask is shown as such and stands in nobody's way. */
-static void request(
-    struct upload_walk *w, const struct upload_group *g, const char *key, struct upload_verdict *v)
+static void request(struct upload_walk *w, const struct upload_group *g, struct upload_verdict *v)
 {
 	struct upload_values values;
 	struct err err = ERR_INIT;
 	size_t n = strlen(v->reason);
 
-	upload_names_values(w->cu->names, g->name, &values);
+	upload_names_values(w->cu->names, g->key + g->base, &values);
+	add_prefix(g, &values);
 	struct run_request r = {
-	    .key = key,
+	    .key = g->key,
 	    .names = values.v,
 	    .nnames = values.n,
 	    .generation = v->fingerprint,
@@ -136,31 +168,30 @@ static void request(
 }
 
 /* Only what waits for the instrument can go stale, not what the store did not let us read. */
-static bool is_stale(
-    const struct upload_walk *w, const struct upload_group *g, const char *key, const struct upload_verdict *v)
+static bool is_stale(const struct upload_walk *w, const struct upload_group *g, const struct upload_verdict *v)
 {
 	tm_ms limit = w->cu->conf->stale_after;
 
 	if (v->verdict != KEY_PENDING || limit == 0 || (g->check.listed && g->check.state != CHECK_GOOD))
 		return false;
-	return tick_now(w->tick) - tick_key_since(w->tick, key, v->fingerprint) >= limit;
+	return tick_now(w->tick) - tick_key_since(w->tick, g->key, v->fingerprint) >= limit;
 }
 
-static void conclude_group(struct upload_walk *w, struct upload_group *g, const char *key)
+static void conclude_group(struct upload_walk *w, struct upload_group *g)
 {
 	struct upload_verdict v;
 	size_t n;
 
 	upload_group_judge(g, w->cu->complete_when, &v);
 	if (v.verdict == KEY_COMPLETE) {
-		request(w, g, key, &v);
-	} else if (is_stale(w, g, key, &v)) {
+		request(w, g, &v);
+	} else if (is_stale(w, g, &v)) {
 		v.verdict = KEY_STALE;
 		n = strlen(v.reason);
 		snprintf(v.reason + n, sizeof(v.reason) - n, "; nothing new for longer than stale_after");
 	}
 	struct key_report r = {
-	    .key = key,
+	    .key = g->key,
 	    .verdict = v.verdict,
 	    .reason = v.reason,
 	    .fingerprint = v.fingerprint,
@@ -174,20 +205,15 @@ static void conclude_group(struct upload_walk *w, struct upload_group *g, const 
 
 static void conclude(struct upload_walk *w)
 {
-	struct strbuf key = STRBUF_INIT(2 * STORE_KEY_MAX), reason = STRBUF_INIT(512);
+	struct strbuf reason = STRBUF_INIT(512);
 
-	strbuf_addstr(&key, w->cu->prefix);
-	for (struct upload_group **g = w->groups; *g != NULL; g++) {
-		strbuf_truncate(&key, strlen(w->cu->prefix));
-		strbuf_addstr(&key, (*g)->name);
-		conclude_group(w, *g, key.buf);
-	}
+	for (struct upload_group **g = w->groups; *g != NULL; g++)
+		conclude_group(w, *g);
 	if (w->hints == NULL)
 		tick_reported_all(w->tick);
 	summarize(w, &reason);
 	walk_done(w, reason.buf, NULL);
 	strbuf_release(&reason);
-	strbuf_release(&key);
 }
 
 /* ---- check files ---- */
@@ -200,7 +226,7 @@ static bool names_first_piece(struct chunked_upload *cu, const struct upload_gro
 	struct upload_name name;
 
 	upload_names_read(cu->names, first, &name);
-	return name.role == UPLOAD_PIECE && name.index == 0 && strcmp(name.upload, g->name) == 0;
+	return name.role == UPLOAD_PIECE && name.index == 0 && strcmp(name.upload, g->key + g->base) == 0;
 }
 
 static void read_check_text(struct chunked_upload *cu, struct upload_group *g, const struct strbuf *text)
@@ -249,16 +275,14 @@ static void read_start(struct upload_walk *w, struct upload_group *g)
 {
 	static const struct store_get_cbs cbs = {.on_data = on_check_data, .on_done = on_check_done};
 	struct check_read *r = w->reads;
-	char *key = xasprintf("%s%s", w->cu->prefix, g->name);
 
 	while (r->group != NULL) /* there is a free one: reading < check_reads */
 		r++;
 	r->walk = w;
 	r->group = g;
 	r->text = STRBUF_INIT((size_t)w->cu->conf->check_size);
-	r->op = store_get(w->store, key, g->check.etag, 0, &cbs, r);
+	r->op = store_get(w->store, g->key, g->check.etag, 0, &cbs, r);
 	w->reading++;
-	free(key);
 }
 
 static bool wants_read(const struct chunked_upload *cu, struct upload_group *g)
@@ -284,10 +308,35 @@ static void read_more(struct upload_walk *w)
 
 /* ---- the listing ---- */
 
-static void see_object(struct upload_walk *w, const struct store_object *obj)
+const char *upload_base(const struct chunked_upload *cu, const char *key)
 {
-	const char *base = obj->key + strlen(w->cu->prefix);
+	for (size_t i = 0; i < cu->prefixes.n; i++) {
+		size_t n = strlen(cu->prefixes.v[i]);
+
+		if (strncmp(key, cu->prefixes.v[i], n) == 0)
+			return strchr(key + n, '/') == NULL ? key + n : NULL;
+	}
+	return NULL;
+}
+
+static struct upload_group *group_of(struct upload_walk *w, const char *prefix, const struct upload_name *name)
+{
 	struct upload_group *g;
+
+	strbuf_reset(&w->key);
+	strbuf_addstr(&w->key, prefix);
+	strbuf_add(&w->key, name->upload, name->len);
+	g = upload_table_get(&w->cu->table, w->key.buf, w->key.len);
+	g->base = strlen(prefix);
+	if (g->date[0] == '\0') /* it follows from the upload's name */
+		snprintf(g->date, sizeof(g->date), "%s", name->date);
+	return g;
+}
+
+static void see_object(
+    struct upload_walk *w, const char *prefix, size_t nprefix, const struct store_object *obj)
+{
+	const char *base = obj->key + nprefix;
 	struct upload_name name;
 
 	if (base[0] == '\0') {
@@ -303,26 +352,30 @@ static void see_object(struct upload_walk *w, const struct store_object *obj)
 		report_ignored(w, obj, name.why);
 		return;
 	}
-	g = w->group;
-	if (g == NULL || !name.again) {
-		g = w->group = upload_table_get(&w->cu->table, name.upload, name.len);
-		if (g->date[0] == '\0') /* it follows from the upload's name */
-			snprintf(g->date, sizeof(g->date), "%s", name.date);
-	}
+	if (w->group == NULL || !name.again)
+		w->group = group_of(w, prefix, &name);
 	if (name.role == UPLOAD_PIECE)
-		upload_group_add_piece(g, name.index, name.width, obj);
+		upload_group_add_piece(w->group, name.index, name.width, obj);
 	else
-		upload_group_set_check(g, obj);
+		upload_group_set_check(w->group, obj);
+}
+
+static bool is_too_many(const struct upload_walk *w)
+{
+	return w->nkeys > w->cu->conf->max_keys;
 }
 
 /* The listings have ended; err (may be NULL) is what came of them. */
 static void listed(struct upload_walk *w, const struct err *err)
 {
+	struct strbuf where = STRBUF_INIT(512);
 	struct err limit;
 
-	if (err == NULL && w->nkeys > w->cu->conf->max_keys) {
-		err_code(&limit, ERR_PERMANENT, "limit", "more than max_keys (%" PRId64 ") objects under '%s'",
-		    w->cu->conf->max_keys, w->cu->prefix);
+	if (err == NULL && is_too_many(w)) {
+		name_prefixes(w, &where);
+		err_code(&limit, ERR_PERMANENT, "limit", "more than max_keys (%" PRId64 ") objects under %s",
+		    w->cu->conf->max_keys, where.buf);
+		strbuf_release(&where);
 		err = &limit;
 	}
 	if (err != NULL) {
@@ -334,18 +387,41 @@ static void listed(struct upload_walk *w, const struct err *err)
 	read_more(w);
 }
 
+static void list_more(struct upload_walk *w);
+
 static void on_page(const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg)
 {
-	struct upload_walk *w = arg;
+	struct listing *l = arg;
+	struct upload_walk *w = l->walk;
+	size_t nprefix = strlen(l->prefix);
 
-	w->group = NULL;
+	w->group = NULL; /* pages of other prefixes come in between */
 	for (size_t i = 0; i < n; i++)
-		see_object(w, &objs[i]);
+		see_object(w, l->prefix, nprefix, &objs[i]);
 	w->nkeys += (int64_t)n;
-	if (!last)
-		return;
-	w->list = NULL;
-	listed(w, err);
+	if (last) {
+		l->op = NULL;
+		w->listing--;
+	}
+	if (err != NULL || is_too_many(w))
+		listed(w, err);
+	else if (last)
+		list_more(w);
+}
+
+static void list_more(struct upload_walk *w)
+{
+	const struct chunked_upload *cu = w->cu;
+
+	for (; w->next_list < cu->prefixes.n && w->listing < LISTS_MAX; w->listing++) {
+		struct listing *l = &w->lists[w->next_list];
+
+		*l = (struct listing){.walk = w, .prefix = cu->prefixes.v[w->next_list++]};
+		/* One more than allowed, so that a listing of exactly max_keys is not taken for a longer one. */
+		l->op = store_list(w->store, l->prefix, NULL, (size_t)cu->conf->max_keys + 1, on_page, l);
+	}
+	if (w->listing == 0)
+		listed(w, NULL);
 }
 
 /* ---- announced uploads ---- */
@@ -356,7 +432,7 @@ static void lookup_end(struct lookup *l, const struct err *err)
 {
 	struct upload_walk *w = l->walk;
 
-	l->upload = NULL;
+	l->key = NULL;
 	w->looking--;
 	if (err != NULL)
 		listed(w, err);
@@ -371,9 +447,9 @@ static void on_pieces(const struct store_object *objs, size_t n, bool last, cons
 	struct upload_name name;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *base = objs[i].key + strlen(w->cu->prefix);
+		const char *base = upload_base(w->cu, objs[i].key);
 
-		if (strchr(base, '/') != NULL)
+		if (base == NULL)
 			continue;
 		upload_names_read(w->cu->names, base, &name);
 		if (name.role == UPLOAD_PIECE && strcmp(name.upload, l->upload) == 0)
@@ -389,7 +465,7 @@ static void list_pieces(struct lookup *l)
 	struct upload_walk *w = l->walk;
 	struct strbuf begin = STRBUF_INIT(2 * STORE_KEY_MAX);
 
-	strbuf_addstr(&begin, w->cu->prefix);
+	strbuf_add(&begin, l->key, (size_t)(l->upload - l->key));
 	upload_names_begin(w->cu->names, l->upload, &begin);
 	l->list = store_list(w->store, begin.buf, NULL, (size_t)w->cu->conf->max_keys + 1, on_pieces, l);
 	strbuf_release(&begin);
@@ -403,12 +479,11 @@ static void on_check(const struct store_object *objs, size_t n, bool last, const
 	struct upload_name name;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *base = objs[i].key + strlen(w->cu->prefix);
-
-		if (strcmp(base, l->upload) != 0)
+		if (strcmp(objs[i].key, l->key) != 0)
 			continue;
-		upload_names_read(w->cu->names, base, &name);
-		l->group = upload_table_get(&w->cu->table, l->upload, strlen(l->upload));
+		upload_names_read(w->cu->names, l->upload, &name);
+		l->group = upload_table_get(&w->cu->table, l->key, strlen(l->key));
+		l->group->base = (size_t)(l->upload - l->key);
 		snprintf(l->group->date, sizeof(l->group->date), "%s", name.date ? name.date : "");
 		upload_group_set_check(l->group, &objs[i]);
 		w->groups[w->ngroups++] = l->group;
@@ -422,17 +497,15 @@ static void on_check(const struct store_object *objs, size_t n, bool last, const
 		list_pieces(l);
 }
 
-static void look_up(struct upload_walk *w, const char *upload)
+static void look_up(struct upload_walk *w, const char *key)
 {
 	struct lookup *l = w->lookups;
-	char *key = xasprintf("%s%s", w->cu->prefix, upload);
 
-	while (l->upload != NULL) /* there is a free one: looking < LOOKUPS_MAX */
+	while (l->key != NULL) /* there is a free one: looking < LOOKUPS_MAX */
 		l++;
-	*l = (struct lookup){.walk = w, .upload = upload};
+	*l = (struct lookup){.walk = w, .key = key, .upload = upload_base(w->cu, key)};
 	l->list = store_list(w->store, key, NULL, 1, on_check, l);
 	w->looking++;
-	free(key);
 }
 
 static void look_up_more(struct upload_walk *w)
@@ -450,8 +523,10 @@ static bool all_are_uploads(struct chunked_upload *cu, const char *const *hints,
 	bool good = true;
 
 	for (size_t i = 0; good && i < n; i++) {
+		const char *base = upload_base(cu, hints[i]);
+
 		strbuf_reset(&begin);
-		good = upload_names_begin(cu->names, hints[i], &begin) == 0;
+		good = base != NULL && upload_names_begin(cu->names, base, &begin) == 0;
 	}
 	strbuf_release(&begin);
 	return good;
@@ -466,6 +541,8 @@ struct upload_walk *upload_walk_start(struct chunked_upload *cu, struct store *s
 	w->cu = cu;
 	w->tick = tick;
 	w->store = store;
+	w->key = STRBUF_INIT(2 * STORE_KEY_MAX);
+	w->lists = xcalloc(cu->prefixes.n, sizeof(*w->lists));
 	w->lookups = xcalloc(LOOKUPS_MAX, sizeof(*w->lookups));
 	w->reads = xcalloc((size_t)cu->conf->check_reads, sizeof(*w->reads));
 	for (int64_t i = 0; i < cu->conf->check_reads; i++)
@@ -478,8 +555,7 @@ struct upload_walk *upload_walk_start(struct chunked_upload *cu, struct store *s
 		return w;
 	}
 	w->hints = NULL;
-	/* One more than allowed, so that a listing of exactly max_keys is not taken for a longer one. */
-	w->list = store_list(store, cu->prefix, NULL, (size_t)cu->conf->max_keys + 1, on_page, w);
+	list_more(w);
 	return w;
 }
 

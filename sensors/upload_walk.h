@@ -1,8 +1,8 @@
 /*
  * upload_walk.h: one tick of the chunked_upload sensor.
  *
- * A tick for everything lists the prefix once, page by page: an object is a piece, a check file or nobody's (reported at
- * once and forgotten).  A tick for a few announced uploads lists those alone: first the check file, for without it no
+ * A tick for everything lists the prefixes, several at a time, page by page: an object is a piece, a check file or
+ * nobody's (reported at once and forgotten).  A tick for a few announced uploads lists those alone: first the check file, for without it no
  * upload is whole and there is nothing to ask for; then what begins like its pieces.  What it does not see it says nothing
  * of: a piece that is missed makes an upload pending, never complete, and the next tick for everything puts it right.
  *
@@ -23,11 +23,17 @@ struct upload_walk;
 struct chunked_upload {
 	const struct chunked_upload_conf *conf;
 	struct upload_names *names;
-	char *prefix; /* empty or with a slash at the end */
+	struct strvec prefixes; /* each empty or with a slash at the end; none lies in another */
 	unsigned complete_when;
 	struct upload_table table;
 	struct upload_walk *walk; /* the tick under way */
 };
+
+/* What templates know the prefix of an upload by, unless a group has that name. */
+#define UPLOAD_PREFIX_NAME "prefix"
+
+/* Where the name begins in a key that lies directly below one of the prefixes; NULL: it lies elsewhere. */
+const char *upload_base(const struct chunked_upload *, const char *key);
 
 /* Ends with tick_done, and is gone then; cu->walk is NULL again. */
 struct upload_walk *upload_walk_start(struct chunked_upload *, struct store *, struct tick *);

@@ -69,6 +69,8 @@ enum {
 	OPT_TEMPLATED = 1 << 4,
 	/* A list of names of environment variables: an asset's step gets these from the daemon's environment. */
 	OPT_VARIABLES = 1 << 5,
+	/* A list whose items are key prefixes, by the rules of OPT_PREFIX. */
+	OPT_PREFIXES = 1 << 6,
 };
 
 struct opt {

@@ -246,9 +246,10 @@ static int check_template(const struct opt *opt, const char *text, struct err *e
 
 static int check_key(const struct opt *opt, const char *text, struct err *err)
 {
-	if (opt_check_key(text, opt->type == OPT_PREFIX, err) == -1)
-		return err_wrap(err, "'%.60s' cannot be %s", text,
-		    opt->type == OPT_PREFIX ? "a key prefix" : "an object key");
+	bool prefix = opt->type != OPT_KEY;
+
+	if (opt_check_key(text, prefix, err) == -1)
+		return err_wrap(err, "'%.60s' cannot be %s", text, prefix ? "a key prefix" : "an object key");
 	return 0;
 }
 
@@ -329,6 +330,8 @@ int opt_check_item(const struct opt *opt, const char *item, struct err *err)
 		return -1;
 	if (opt->choices != NULL)
 		return check_choice(opt, item, err);
+	if ((opt->flags & OPT_PREFIXES) != 0)
+		return check_key(opt, item, err);
 	if ((opt->flags & OPT_TEMPLATED) != 0 && template_check(item, NULL, NULL, err) == -1)
 		return err_wrap(err, "template '%.60s'", item);
 	return 0;

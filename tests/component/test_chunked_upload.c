@@ -211,19 +211,22 @@ static struct store_op *faulty_get(struct store *st, const char *key, const char
 }
 
 static struct strbuf prefixes; /* "raw/ raw/x": prefixes of all listings */
+static size_t lists_at_once, most_lists_at_once;
 static struct list_fault {
 	struct list_fault *next;
+	bool fails;
 	store_list_cb *cb;
 	void *arg;
 } * list_faults; /* freed with the world */
 
-static void failing_list(const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg)
+static void counted_list(const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg)
 {
 	struct list_fault *f = arg;
 	struct err why;
 
-	if (!last) {
-		f->cb(objs, n, false, NULL, f->arg);
+	lists_at_once -= last;
+	if (!last || !f->fails) {
+		f->cb(objs, n, last, err, f->arg);
 		return;
 	}
 	err_set(&why, ERR_TRANSIENT, "list: 503 SlowDown");
@@ -236,15 +239,16 @@ static struct store_op *faulty_list(
 	struct list_fault *f = xcalloc(1, sizeof(*f));
 
 	strbuf_addf(&prefixes, "%s%s", prefixes.len > 0 ? " " : "", prefix);
-	*f = (struct list_fault){.next = list_faults, .cb = cb, .arg = arg};
+	*f = (struct list_fault){.next = list_faults, .fails = fail_list, .cb = cb, .arg = arg};
 	list_faults = f;
-	if (fail_list)
-		return real->list(st, prefix, start_after, max, failing_list, f);
-	return real->list(st, prefix, start_after, max, cb, arg);
+	lists_at_once++;
+	most_lists_at_once = MAX(most_lists_at_once, lists_at_once);
+	return real->list(st, prefix, start_after, max, counted_list, f);
 }
 
 static void world_open(void)
 {
+	static char *raw[] = {(char *)"raw/", NULL};
 	static unsigned count;
 	struct err err = ERR_INIT;
 
@@ -252,7 +256,7 @@ static void world_open(void)
 	dir_conf = (struct store_dir_conf){.path = root, .create = true};
 	conf = (struct chunked_upload_conf){
 	    .store = (char *)"data",
-	    .prefix = (char *)"raw/",
+	    .prefixes = {.v = raw, .n = 1},
 	    .part = (char *)PART,
 	    .check_file = (char *)"{stub}_{site}_{date}.txt",
 	    .index_group = (char *)"part",
@@ -273,6 +277,7 @@ static void world_open(void)
 	faulty.list = faulty_list;
 	store->ops = &faulty;
 	gets = gets_at_once = most_gets_at_once = 0;
+	lists_at_once = most_lists_at_once = 0;
 	fail_key = NULL;
 	fail_list = false;
 	refuse_request = NULL;
@@ -410,7 +415,7 @@ static void test_complete(void)
 	is_int(now_tick.nseen, 2, "a group is one key");
 	is_int(now_tick.nasked, 1, "one run is asked for");
 	is_str(now_tick.asked[0].key, "raw/fpi05_uao_20260407.txt", "for the key");
-	is_str(now_tick.asked[0].names, "stub=fpi05 num=05 site=uao date=20260407",
+	is_str(now_tick.asked[0].names, "stub=fpi05 num=05 site=uao date=20260407 prefix=raw",
 	    "with the names of the pattern");
 	is_str(now_tick.asked[0].why, "3 of 3 pieces, 15 bytes", "and why");
 	is_str(now_tick.asked[0].generation, now_tick.seen[1].fingerprint,
@@ -430,9 +435,11 @@ static void test_two_instruments(void)
 	world_start();
 	run_tick();
 	is_int(now_tick.nasked, 4, "each instrument and night has its own run");
-	is_str(now_tick.asked[0].names, "stub=fpi05 num=05 site=uao date=20260407", "the oldest date first");
-	is_str(now_tick.asked[1].names, "stub=fpi13 num=13 site=uao date=20260407", "then by name");
-	is_str(now_tick.asked[2].names, "stub=fpi13 num=13 site=uao date=20260408", "then the next date");
+	is_str(now_tick.asked[0].names, "stub=fpi05 num=05 site=uao date=20260407 prefix=raw",
+	    "the oldest date first");
+	is_str(now_tick.asked[1].names, "stub=fpi13 num=13 site=uao date=20260407 prefix=raw", "then by name");
+	is_str(now_tick.asked[2].names, "stub=fpi13 num=13 site=uao date=20260408 prefix=raw",
+	    "then the next date");
 	world_close();
 }
 
@@ -577,12 +584,13 @@ static void test_bad_conf(void)
 	world_start();
 	ok(sensor_chunked_upload.tick(mem, &now_tick, &err) == -1, "no such store: %s", err.text);
 	conf.store = (char *)"data";
-	conf.prefix = (char *)"raw";
+	conf.prefixes.v[0] = (char *)"raw";
 	sensor_chunked_upload.stop(mem);
 	world_start();
 	put("raw2/fpi05_uao_20260407.txt", "x");
 	run_tick();
 	is_str(now_tick.reason, "nothing under 'raw/'", "a prefix without a slash is a folder all the same");
+	conf.prefixes.v[0] = (char *)"raw/";
 	world_close();
 }
 
@@ -721,7 +729,7 @@ static void test_faults(void)
 	world_close();
 }
 
-/* ---- ticks for what was announced ---- */
+/* ---- several prefixes ---- */
 
 static void set_hints(const char *const *v, size_t n)
 {
@@ -733,13 +741,103 @@ static void set_hints(const char *const *v, size_t n)
 	set_hints((const char *const[]){__VA_ARGS__, NULL}, \
 	    sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
+static void put_night_below(const char *prefix, const char *stem, int pieces)
+{
+	char key[100], text[100];
+
+	for (int i = 0; i < pieces; i++) {
+		snprintf(key, sizeof(key), "%s%s.tar.gz%06d", prefix, stem, i);
+		put(key, "12345");
+	}
+	snprintf(key, sizeof(key), "%s%s.txt", prefix, stem);
+	snprintf(text, sizeof(text), "%s.tar.gz000000\n%d\n%d\n", stem, pieces, 5 * pieces);
+	put(key, text);
+}
+
+/* The same upload in each of twenty places is twenty uploads. */
+static void test_prefixes(void)
+{
+	char text[20][8], *list[21] = {NULL};
+	size_t named = 0;
+
+	world_open();
+	for (int i = 0; i < 20; i++) {
+		snprintf(text[i], sizeof(text[i]), "s%02d", i);
+		list[i] = text[i];
+		char prefix[8];
+		snprintf(prefix, sizeof(prefix), "s%02d/", i);
+		put_night_below(prefix, "fpi05_uao_20260407", 2);
+	}
+	put("raw/fpi05_uao_20260407.txt", "of no prefix");
+	put("s07/x/fpi05_uao_20260407.txt", "in a sub-folder");
+	conf.prefixes = (struct strvec){.v = list, .n = 20};
+	world_start();
+	run_tick();
+	is_int(now_tick.nasked, 20, "each asks for its run");
+	is_int(most_lists_at_once, 8, "eight places are listed at the same time");
+	for (size_t i = 0; i < now_tick.nasked; i++) {
+		char want[32];
+
+		snprintf(want, sizeof(want), "prefix=s%02zu", i);
+		named += strstr(now_tick.asked[i].names, want) != NULL;
+	}
+	is_int(named, 20, "templates know where it lies");
+	is_verdict("s07/fpi05_uao_20260407.txt", KEY_COMPLETE, "2 of 2 pieces, 10 bytes");
+	is_verdict("s07/x/fpi05_uao_20260407.txt", KEY_IGNORED, "in a sub-folder");
+	is_int(now_tick.nseen, 21, "and nothing else is seen");
+	ok(now_tick.whole, "it was a look at everything");
+	run_tick();
+	is_int(gets, 20, "no check file is read again");
+	drop("s07/fpi05_uao_20260407.tar.gz000001");
+	set_hints((const char *const[]){"s07/fpi05_uao_20260407.txt", "s08/fpi05_uao_20260407.txt"}, 2);
+	run_tick();
+	is_int(now_tick.nasked, 1, "of two announced one is whole");
+	is_verdict("s07/fpi05_uao_20260407.txt", KEY_PENDING, NULL);
+	ok(strstr(prefixes.buf, "s09") == NULL, "other places are not listed: %s", prefixes.buf);
+	hints = NULL;
+	conf.max_keys = 30;
+	run_tick();
+	ok(now_tick.failed && err_is(&now_tick.err, "limit"), "max_keys is for all together: %s",
+	    now_tick.err.text);
+	conf.max_keys = 1000;
+	fail_list = true;
+	run_tick();
+	ok(now_tick.failed && !now_tick.whole, "a place that cannot be listed fails the tick");
+	fail_list = false;
+	run_tick();
+	is_int(now_tick.nasked, 19, "and the next one sees everything again");
+	world_close();
+}
+
+static void test_bad_prefixes(void)
+{
+	static char *const cases[][3] = {
+	    {(char *)"raw/", (char *)"raw"}, {(char *)"a/b/", (char *)"a"}, {(char *)"", (char *)"a"}};
+	struct err err = ERR_INIT;
+
+	world_open();
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		char *list[] = {cases[i][0], cases[i][1], NULL};
+
+		conf.prefixes = (struct strvec){.v = list, .n = 2};
+		ok(sensor_chunked_upload.check(&conf, &err) == -1 && err.class == ERR_CONFIG, "%s", err.text);
+	}
+	char *list[] = {(char *)"raw", (char *)"raw2/", (char *)"a/raw", NULL};
+	conf.prefixes = (struct strvec){.v = list, .n = 3};
+	ok(sensor_chunked_upload.check(&conf, &err) == 0, "names that begin alike are not within one another");
+	world_start();
+	world_close();
+}
+
+/* ---- ticks for what was announced ---- */
+
 static void test_hint(void)
 {
 	static const struct {
 		const char *store, *key, *hint; /* hint NULL: nothing to this sensor */
 	} cases[] = {
-	    {"data", "raw/fpi05_uao_20260407.tar.gz000011", "fpi05_uao_20260407.txt"},
-	    {"data", "raw/fpi05_uao_20260407.txt", "fpi05_uao_20260407.txt"},
+	    {"data", "raw/fpi05_uao_20260407.tar.gz000011", "raw/fpi05_uao_20260407.txt"},
+	    {"data", "raw/fpi05_uao_20260407.txt", "raw/fpi05_uao_20260407.txt"},
 	    {"other", "raw/fpi05_uao_20260407.txt", NULL},
 	    {"data", "fpi05_uao_20260407.txt", NULL},
 	    {"data", "raw/x/fpi05_uao_20260407.txt", NULL},
@@ -784,8 +882,8 @@ static void test_announced(void)
 	drop("raw/fpi05_uao_20260408.txt");
 	drop("raw/fpi05_uao_20260409.tar.gz000001");
 	world_start();
-	HINTS("fpi05_uao_20260407.txt", "fpi05_uao_20260408.txt", "fpi05_uao_20260409.txt",
-	    "fpi99_uao_20260407.txt");
+	HINTS("raw/fpi05_uao_20260407.txt", "raw/fpi05_uao_20260408.txt", "raw/fpi05_uao_20260409.txt",
+	    "raw/fpi99_uao_20260407.txt");
 	run_tick();
 	is_int(now_tick.nasked, 1, "the one that is whole asks for its run");
 	is_verdict("raw/fpi05_uao_20260407.txt", KEY_COMPLETE, "3 of 3 pieces, 15 bytes");
@@ -804,7 +902,7 @@ static void test_announced(void)
 	is_int(gets, 2, "and reads no check file again");
 	free(generation);
 	put("raw/fpi05_uao_20260409.tar.gz000001", "12345");
-	HINTS("fpi05_uao_20260409.txt");
+	HINTS("raw/fpi05_uao_20260409.txt");
 	run_tick();
 	is_int(now_tick.nasked, 1, "the missing piece was announced");
 	is_str(now_tick.reason, "1 complete", "and nothing else was looked at");
@@ -818,7 +916,7 @@ static void test_announced_faults(void)
 	put_night("fpi05_uao_20260407", 3);
 	put_night("fpi05_uao_20260408", 3);
 	world_start();
-	HINTS("fpi05_uao_20260407.txt", "fpi05_uao_20260408.txt");
+	HINTS("raw/fpi05_uao_20260407.txt", "raw/fpi05_uao_20260408.txt");
 	fail_list = true;
 	run_tick();
 	ok(now_tick.failed && err_is(&now_tick.err, ""), "a listing that fails fails the tick: %s",
@@ -831,11 +929,11 @@ static void test_announced_faults(void)
 	fail_key = NULL;
 	run_tick();
 	ok(!now_tick.again && now_tick.nasked == 2, "which reads it");
-	HINTS("Cloud_uao_20260407.txt");
+	HINTS("raw/Cloud_uao_20260407.txt");
 	run_tick();
 	ok(now_tick.whole && now_tick.nasked == 2, "a hint that means nothing is a hint to look at everything");
 	conf.max_keys = 2;
-	HINTS("fpi05_uao_20260407.txt");
+	HINTS("raw/fpi05_uao_20260407.txt");
 	run_tick();
 	ok(now_tick.failed && err_is(&now_tick.err, "limit"), "the limit holds: %s", now_tick.err.text);
 	world_close();
@@ -851,7 +949,7 @@ static void test_announced_cancel(void)
 	int turns;
 
 	for (int i = 0; i < 32; i++) {
-		snprintf(names[i], sizeof(names[i]), "fpi%02d_uao_20260407.txt", i);
+		snprintf(names[i], sizeof(names[i]), "raw/fpi%02d_uao_20260407.txt", i);
 		many_hints[i] = names[i];
 	}
 	for (turns = 0; !ended && turns < 1000; turns++) {
@@ -1098,6 +1196,8 @@ int main(void)
 	tap_run(test_stale);
 	tap_run(test_faults);
 	tap_run(test_cancel);
+	tap_run(test_prefixes);
+	tap_run(test_bad_prefixes);
 	tap_run(test_hint);
 	tap_run(test_announced);
 	tap_run(test_announced_faults);

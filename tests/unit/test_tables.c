@@ -66,6 +66,8 @@ static const char *row_fault(const struct opt *o, size_t conf_size)
 		return "choices belong to choices and lists";
 	if ((o->flags & OPT_REQUIRED) != 0 && (o->def != NULL || (o->flags & OPT_IGNORED) != 0))
 		return "required, but with a default or ignored";
+	if ((o->flags & OPT_PREFIXES) != 0 && o->type != OPT_STRLIST)
+		return "OPT_PREFIXES belongs to lists";
 	if ((o->flags & OPT_LITERAL_OK) != 0 && o->type != OPT_SECRET)
 		return "OPT_LITERAL_OK belongs to secrets";
 	if ((o->flags & OPT_TEMPLATED) != 0 && !is_text(o->type) && o->type != OPT_STRLIST)

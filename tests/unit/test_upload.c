@@ -398,7 +398,7 @@ static void test_table(void)
 	}
 	ok(upload_table_get(&t, "g0007xx", 5)->bytes == 7, "a name is found by its length");
 	v = upload_table_sweep(&t);
-	ok(strcmp(v[0]->name, "g4999") == 0 && strcmp(v[4999]->name, "g0000") == 0, "oldest date first");
+	ok(strcmp(v[0]->key, "g4999") == 0 && strcmp(v[4999]->key, "g0000") == 0, "oldest date first");
 	is_int(count_groups(v), 5000, "all are there");
 	upload_table_end(&t);
 
