@@ -137,6 +137,7 @@ void conf_unref(struct conf *c)
 	free(c->dir);
 	free(c->state_dir);
 	opt_release(conf_web_opts, &c->web);
+	opt_release(conf_push_opts, &c->push);
 	free(c);
 }
 

@@ -114,6 +114,13 @@ struct conf_web {
 	int64_t max_connections, max_per_peer;
 };
 
+struct conf_push {
+	char *listen; /* NULL: no endpoint for notifications */
+	struct secret_ref token;
+	struct strvec hosts;
+	int64_t max_connections, max_body;
+};
+
 struct conf_section {
 	char *name, *file;
 };
@@ -123,6 +130,7 @@ struct conf {
 	char *dir; /* the folder relative paths start from */
 	char *state_dir; /* absolute */
 	struct conf_web web;
+	struct conf_push push;
 	struct conf_limits limits;
 	struct conf_store *stores;
 	size_t nstores;

@@ -230,7 +230,7 @@ static void bind_notifications(struct loader *l)
 static void bind_singles(struct loader *l)
 {
 	const struct conf_decl *web = &l->single[CONF_WEB], *limits = &l->single[CONF_LIMITS];
-	const struct conf_decl *state = &l->single[CONF_STATE_DIR];
+	const struct conf_decl *state = &l->single[CONF_STATE_DIR], *push = &l->single[CONF_PUSH];
 	struct conf *c = l->conf;
 
 	if (state->key != NULL)
@@ -238,10 +238,12 @@ static void bind_singles(struct loader *l)
 	else
 		c->state_dir = fs_join(c->dir, conf_top_opts[0].def);
 	opt_bind(conf_limit_opts, limits->body, "limits", &c->limits, l->diags);
-	if (web->key == NULL)
-		return;
-	if (opt_bind(conf_web_opts, web->body, "web", &c->web, l->diags) == 0)
-		conf_check_listen(c->web.listen, &node_get(web->body, "listen")->mark, l->diags);
+	if (web->key != NULL && opt_bind(conf_web_opts, web->body, "web", &c->web, l->diags) == 0)
+		conf_check_listen(c->web.listen, "the page there has no login of its own",
+		    &node_get(web->body, "listen")->mark, l->diags);
+	if (push->key != NULL && opt_bind(conf_push_opts, push->body, "push", &c->push, l->diags) == 0)
+		conf_check_listen(c->push.listen, "what is pushed there, token and all, can be read on its way",
+		    &node_get(push->body, "listen")->mark, l->diags);
 }
 
 void conf_bind_objects(struct loader *l)

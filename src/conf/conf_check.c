@@ -314,7 +314,7 @@ static bool is_address(const char *host, bool *loopback)
 	return true;
 }
 
-void conf_check_listen(const char *listen, const struct mark *mark, struct diags *diags)
+void conf_check_listen(const char *listen, const char *exposed, const struct mark *mark, struct diags *diags)
 {
 	const char *colon = strrchr(listen, ':');
 	char *host = xstrndup(listen, colon != NULL ? (size_t)(colon - listen) : 0);
@@ -329,8 +329,8 @@ void conf_check_listen(const char *listen, const struct mark *mark, struct diags
 	else if (opt_parse_text(&port_row, colon + 1, &port, &err) == -1)
 		diag_add(diags, DIAG_ERROR, mark, "value", "the port in '%.100s': %s", listen, err.text);
 	else if (!loopback)
-		diag_add(diags, DIAG_WARNING, mark, "value",
-		    "the page at '%.100s' can be read from other machines; it has no login of its own", listen);
+		diag_add(diags, DIAG_WARNING, mark, "value", "'%.100s' can be reached from other machines: %s",
+		    listen, exposed);
 	free(host);
 }
 

@@ -35,6 +35,7 @@ static const char *const kind_key[CONF_NKINDS] = {
 static const char *const single_key[CONF_NSINGLES] = {
     [CONF_STATE_DIR] = "state_dir",
     [CONF_WEB] = "web",
+    [CONF_PUSH] = "push",
     [CONF_LIMITS] = "limits",
 };
 
@@ -196,7 +197,8 @@ static void unknown_key(struct loader *l, const struct node *key)
 		    "unknown section '%.100s'; did you mean '%s'?", key->text, near);
 	else
 		diag_add(l->diags, DIAG_ERROR, &key->mark, "unknown",
-		    "unknown section '%.100s'; known are state_dir, web, limits, pools, stores, databases, "
+		    "unknown section '%.100s'; known are state_dir, web, push, limits, pools, stores, "
+		    "databases, "
 		    "include, sensors, "
 		    "assets, jobs, notifications, and what asset types read themselves",
 		    key->text);

@@ -48,7 +48,7 @@ struct conf_decls {
 	size_t n, cap;
 };
 
-enum conf_single { CONF_STATE_DIR, CONF_WEB, CONF_LIMITS, CONF_NSINGLES };
+enum conf_single { CONF_STATE_DIR, CONF_WEB, CONF_PUSH, CONF_LIMITS, CONF_NSINGLES };
 
 struct loader {
 	struct conf *conf;
@@ -76,7 +76,8 @@ void conf_bind_objects(struct loader *);
 void conf_graph_make(struct loader *);
 void conf_jobs_resolve(struct loader *);
 void conf_check_all(struct loader *);
-void conf_check_listen(const char *listen, const struct mark *mark, struct diags *diags);
+/* exposed: what a warning says of an address that other machines can reach. */
+void conf_check_listen(const char *listen, const char *exposed, const struct mark *mark, struct diags *diags);
 
 /* "asset 'unzip'" */
 const char *conf_where(enum conf_kind kind, const char *name, char out[CONF_NAME_MAX + 32]);

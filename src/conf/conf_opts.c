@@ -317,6 +317,42 @@ const struct opt conf_web_opts[] = {
     OPT_END,
 };
 
+const struct opt conf_push_opts[] = {
+    {.name = "listen",
+        .type = OPT_STRING,
+        .off = offsetof(struct conf_push, listen),
+        .flags = OPT_REQUIRED,
+        .help =
+            "address where S3 event notifications are taken by POST, such as 127.0.0.1:8090; plain HTTP, so a "
+            "proxy with TLS stands before it when they come from elsewhere"},
+    {.name = "token",
+        .type = OPT_SECRET,
+        .off = offsetof(struct conf_push, token),
+        .flags = OPT_REQUIRED | OPT_RELOAD,
+        .help = "what senders must show, at least 16 bytes: as 'Authorization: Bearer TOKEN' or as the "
+                "password of any "
+                "user (http://any:TOKEN@host:port/)"},
+    {.name = "hosts",
+        .type = OPT_STRLIST,
+        .off = offsetof(struct conf_push, hosts),
+        .help = "names under which senders may ask, besides localhost and the address itself"},
+    {.name = "max_connections",
+        .type = OPT_INT,
+        .off = offsetof(struct conf_push, max_connections),
+        .def = "256",
+        .min = "1",
+        .max = "10000",
+        .help = "senders' connections at once"},
+    {.name = "max_body",
+        .type = OPT_SIZE,
+        .off = offsetof(struct conf_push, max_body),
+        .def = "1MiB",
+        .min = "4KiB",
+        .max = "16MiB",
+        .help = "a larger notification is refused"},
+    OPT_END,
+};
+
 const struct opt conf_pool_opts[] = {
     {.name = "slots",
         .type = OPT_INT,
@@ -341,6 +377,7 @@ const struct conf_table conf_tables[] = {
     {"the configuration", conf_top_opts, sizeof(struct conf)},
     {"limits", conf_limit_opts, sizeof(struct conf_limits)},
     {"web", conf_web_opts, sizeof(struct conf_web)},
+    {"push", conf_push_opts, sizeof(struct conf_push)},
     {"pool", conf_pool_opts, sizeof(struct conf_pool)},
     {"sensor", conf_sensor_opts, sizeof(struct conf_sensor)},
     {"asset", conf_asset_opts, sizeof(struct conf_asset)},

@@ -10,6 +10,7 @@ extern const struct opt conf_job_opts[]; /* struct conf_job */
 extern const struct opt conf_notification_opts[]; /* struct conf_notification */
 extern const struct opt conf_limit_opts[]; /* struct conf_limits */
 extern const struct opt conf_web_opts[]; /* struct conf_web */
+extern const struct opt conf_push_opts[]; /* struct conf_push */
 extern const struct opt conf_pool_opts[]; /* struct conf_pool: slots, written as `name: slots` */
 extern const struct opt conf_top_opts[]; /* struct conf: single values at the top of the file */
 

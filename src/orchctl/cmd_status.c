@@ -98,6 +98,33 @@ static void put_outbox(const json_t *outbox)
 	strbuf_release(&sb);
 }
 
+static void put_push(const json_t *push)
+{
+	struct strbuf sb = STRBUF_INIT(1000);
+	int64_t unknown = json_int(push, "unknown", 0), refused = json_int(push, "refused", 0);
+
+	if (!json_is_object(push))
+		return;
+	text_clean(&sb, json_str(push, "address", "not listening; see the log"));
+	strbuf_addf(&sb, ", %" PRId64 " taken, %" PRId64 " repeated, %" PRId64 " waiting",
+	    json_int(push, "accepted", 0), json_int(push, "duplicates", 0), json_int(push, "pending", 0));
+	if (json_is_string(json_object_get(push, "last_at"))) {
+		strbuf_addstr(&sb, ", the last ");
+		text_ago(&sb, json_object_get(push, "last_at"));
+	}
+	ctl_put_field("push", sb.buf);
+	strbuf_reset(&sb);
+	if (unknown > 0) {
+		strbuf_addf(&sb, "%" PRId64 " that no sensor watches for, the last ", unknown);
+		text_clean(&sb, json_str(push, "last_unknown", ""));
+	}
+	if (refused > 0)
+		strbuf_addf(&sb, "%s%" PRId64 " without the token", sb.len ? "; " : "", refused);
+	if (sb.len > 0)
+		ctl_put_field("", sb.buf);
+	strbuf_release(&sb);
+}
+
 static void show_status(struct ctl *ctl, const json_t *s)
 {
 	const json_t *holds = json_object_get(s, "holds");
@@ -106,6 +133,7 @@ static void show_status(struct ctl *ctl, const json_t *s)
 	put_daemon(s);
 	put_runs(s);
 	put_sensors(json_object_get(s, "sensors"));
+	put_push(json_object_get(s, "push"));
 	put_outbox(json_object_get(s, "outbox"));
 	if (json_array_size(holds) > 0) {
 		strbuf_addf(&sb, "%zu ('orchctl hold' lists them)", json_array_size(holds));

@@ -14,6 +14,7 @@
 #include "notify/sender.h"
 #include "orchd/notify.h"
 #include "orchd/trim.h"
+#include "push/push.h"
 #include "state/state.h"
 #include "web/web.h"
 
@@ -36,6 +37,7 @@ struct daemon {
 	struct engine *engine;
 	struct sender *sender;
 	struct server *server;
+	struct push *push;
 	struct web *web; /* NULL: no page */
 	char page[320]; /* its address */
 	struct event *signals[4];
@@ -80,6 +82,7 @@ static void start_page(struct daemon *d)
 		log_error("there is no status page: %s; a reload tries again", err.text);
 		return;
 	}
+	web_show_push(d->web, push_stats(d->push));
 	web_url(d->web, d->page, sizeof(d->page));
 	log_info("status page: %s", d->page);
 }
@@ -101,6 +104,7 @@ static int reload(void *arg, struct err *err)
 		    err, ERR_CONFIG, "%s has errors (see the log); the old configuration stays", d->conf_path);
 	}
 	engine_reload(d->engine, conf);
+	push_use(d->push, conf);
 	if (d->web != NULL)
 		web_reload(d->web, conf);
 	conf_unref(d->conf);
@@ -261,10 +265,14 @@ static int start(struct daemon *d, struct err *err)
 		return -1;
 	d->sender = sender_new(d->base, d->engine);
 	caller.engine = d->engine;
-	caller.query = (struct query){.state = d->reader, .engine = d->engine, .page = d->page};
+	d->push = push_new(d->base, d->engine);
+	caller.query = (struct query){
+	    .state = d->reader, .engine = d->engine, .page = d->page, .push = push_stats(d->push)};
 	if ((d->server = server_new(d->base, d->conf->state_dir, &caller, err)) == NULL)
 		return -1;
 	start_page(d);
+	if (!d->once)
+		push_use(d->push, d->conf);
 	add_signal(d, 0, SIGTERM, on_term);
 	add_signal(d, 1, SIGINT, on_term);
 	add_signal(d, 2, SIGHUP, on_hup);
@@ -275,6 +283,7 @@ static int start(struct daemon *d, struct err *err)
 static void stop(struct daemon *d)
 {
 	web_free(d->web);
+	push_free(d->push);
 	server_free(d->server);
 	sender_free(d->sender);
 	engine_free(d->engine);

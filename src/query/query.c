@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "metric/health.h"
 #include "store/store.h"
+#include "push/push.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -133,6 +134,30 @@ static void add_places(const struct query *q, json_t *obj)
 	json_object_set_new(obj, "databases", databases);
 }
 
+/* pending: hints that wait, whoever heard of them. */
+static json_t *push_summary(const struct query *q)
+{
+	const struct push_stats *s = q->push;
+	json_t *obj;
+
+	if (s == NULL || (s->address[0] == '\0' && s->requests == 0))
+		return json_null();
+	obj = json_pack("{s:o, s:I}", "address", json_text_new(s->address[0] != '\0' ? s->address : NULL),
+	    "pending", (json_int_t)sql_get_int(q->state->sql, 0, "SELECT count(*) FROM hint", ""));
+	const struct {
+		const char *name;
+		int64_t value;
+	} counts[] = {{"requests", s->requests}, {"records", s->records}, {"accepted", s->accepted},
+	    {"duplicates", s->duplicates}, {"ignored", s->ignored}, {"unknown", s->unknown}, {"bad", s->bad},
+	    {"refused", s->refused}, {"malformed", s->malformed}, {"unavailable", s->unavailable}};
+	for (size_t i = 0; i < NITEMS(counts); i++)
+		json_object_set_new(obj, counts[i].name, json_integer(counts[i].value));
+	json_object_set_new(obj, "last_at", query_time(s->last_at));
+	json_object_set_new(
+	    obj, "last_unknown", json_text_new(s->last_unknown[0] != '\0' ? s->last_unknown : NULL));
+	return obj;
+}
+
 static int64_t state_bytes(const struct query *q)
 {
 	return sql_get_int(q->state->sql, 0, "PRAGMA page_count", "") *
@@ -169,6 +194,7 @@ json_t *query_status(const struct query *q, struct err *err)
 	add_places(q, obj);
 	json_object_set_new(obj, "state_bytes", json_integer(state_bytes(q)));
 	json_object_set_new(obj, "page", json_text_new(q->page != NULL && q->page[0] != '\0' ? q->page : NULL));
+	json_object_set_new(obj, "push", push_summary(q));
 	if (q->engine != NULL)
 		add_engine(q, obj);
 	json_decref(sensors);

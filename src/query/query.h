@@ -26,6 +26,7 @@
 struct conf;
 struct conf_asset;
 struct engine;
+struct push_stats;
 struct state;
 
 #define QUERY_LIMIT_MAX 1000
@@ -35,6 +36,7 @@ struct query {
 	const struct conf *conf;
 	struct engine *engine; /* NULL: no live knowledge */
 	const char *page; /* where the status page is; NULL or empty: there is none */
+	const struct push_stats *push; /* NULL: notifications are not taken by this process */
 };
 
 struct run_filter {
@@ -47,8 +49,11 @@ struct run_filter {
  * {"as_of", "version", "instance", "epoch", "config_file", "daemon", "runs": {"queued", "running"}, "failed_last_day",
  *  "sensors": [sensor..], "holds": [..], "outbox": {"pending", "failed", "retrying", "oldest_at"},
  *  "stores": [{"name", "type", "ok_at", "failed_at", "error"}], "databases": [..] (times of the last answer and the last
- *  failure that the daemon or a step has seen; both null: not asked yet), "state_bytes", "page"} and from a daemon {"pid", "started_at", "draining",
- *  "steps_running", "turns", "commits", "commit_failures", "commit_max_ms"}
+ *  failure that the daemon or a step has seen; both null: not asked yet), "state_bytes", "page",
+ *  "push": null or {"address": text or null, "pending", "requests", "records", "accepted", "duplicates", "ignored",
+ *                   "unknown", "bad", "refused", "malformed", "unavailable", "last_at", "last_unknown"} (push/push.h)}
+ * and from a daemon {"pid", "started_at", "draining", "steps_running", "turns", "commits", "commit_failures",
+ * "commit_max_ms"}
  */
 json_t *query_status(const struct query *, struct err *err);
 

@@ -203,6 +203,11 @@ struct web *web_new_copy(struct event_base *base, struct conf *conf, struct err 
 	return w;
 }
 
+void web_show_push(struct web *w, const struct push_stats *stats)
+{
+	w->query.push = stats;
+}
+
 void web_reload(struct web *w, struct conf *conf)
 {
 	pictures_free(w->pictures); /* its stores are those of the old configuration */

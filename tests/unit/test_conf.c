@@ -454,7 +454,7 @@ static void test_warnings(void)
 	struct conf *c = load(&ds);
 	char *text = printed(&ds);
 	ok(c != NULL && ds.errors == 0, "warnings do not refuse");
-	ok(strstr(text, "can be read from other machines") != NULL, "a page open to all is told");
+	ok(strstr(text, "can be reached from other machines") != NULL, "a page open to all is told");
 	ok(strstr(text, "'conf.d/*.yaml' matches no file") != NULL, "a pattern without files is told");
 	ok(strstr(text, "asset 'lone' is in no job") != NULL && strstr(text, "asset 'a' is in no job") == NULL,
 	    "an asset without a job is told");
