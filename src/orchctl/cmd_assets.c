@@ -81,9 +81,24 @@ static void put_options(const json_t *options)
 	strbuf_release(&sb);
 }
 
+/* "stale: unzip was made later, in run 7; ..." */
+static void put_freshness(struct strbuf *sb, const json_t *freshness)
+{
+	const json_t *reason;
+	size_t i;
+
+	strbuf_reset(sb);
+	text_clean(sb, json_str(freshness, "state", ""));
+	json_array_foreach(json_object_get(freshness, "reasons"), i, reason)
+	{
+		strbuf_addstr(sb, i ? "; " : ": ");
+		text_clean(sb, json_str(reason, "text", ""));
+	}
+}
+
 static void put_materializations(const json_t *list)
 {
-	struct table *t = table_new(">run|partition|made|outcome|metadata");
+	struct table *t = table_new(">run|partition|made|outcome|is|metadata");
 	struct strbuf sb = STRBUF_INIT(8192);
 	json_t *m;
 	size_t i;
@@ -97,12 +112,30 @@ static void put_materializations(const json_t *list)
 		text_time(&sb, json_object_get(m, "at"));
 		table_take(t, &sb);
 		table_cell(t, text_state_paint(outcome, NULL), outcome);
+		put_freshness(&sb, json_object_get(m, "freshness"));
+		table_take(t, &sb);
 		text_value(&sb, json_object_get(m, "metadata"), 200);
 		table_take(t, &sb);
 	}
 	putchar('\n');
 	table_end(t, 2, "never made");
 	strbuf_release(&sb);
+}
+
+static void put_checks(const json_t *list)
+{
+	const json_t *check;
+	size_t i;
+
+	if (json_array_size(list) > 0)
+		puts("\n  checks of the newest run");
+	json_array_foreach(list, i, check)
+	{
+		printf("    ");
+		ctl_put(
+		    json_bool(check, "passed", false) ? PAINT_NONE : PAINT_BAD, json_str(check, "text", ""));
+		putchar('\n');
+	}
 }
 
 static void put_span_field(const char *label, const json_t *asset, const char *key)
@@ -140,6 +173,7 @@ static void show_asset(struct ctl *ctl, const json_t *a)
 	ctl_put_field("partition", json_str(a, "partition_template", NULL));
 	put_span_field("timeout", a, "timeout_ms");
 	put_options(json_object_get(a, "options"));
+	put_checks(json_object_get(a, "checks"));
 	put_materializations(json_object_get(a, "materializations"));
 }
 

@@ -11,6 +11,7 @@
 #include "push/push.h"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define DAY_MS INT64_C(86400000)
@@ -164,6 +165,17 @@ static int64_t state_bytes(const struct query *q)
 	       sql_get_int(q->state->sql, 0, "PRAGMA page_size", "");
 }
 
+/* Of the file system that holds the state; null when it does not say. */
+static json_t *disk_of(const struct query *q)
+{
+	struct statvfs fs;
+
+	if (statvfs(q->state->dir, &fs) == -1)
+		return json_null();
+	return json_pack("{s:I, s:I}", "free_bytes", (json_int_t)fs.f_bavail * (json_int_t)fs.f_frsize,
+	    "total_bytes", (json_int_t)fs.f_blocks * (json_int_t)fs.f_frsize);
+}
+
 json_t *query_status(const struct query *q, struct err *err)
 {
 	struct sql *sql = q->state->sql;
@@ -193,6 +205,7 @@ json_t *query_status(const struct query *q, struct err *err)
 	json_object_set_new(obj, "outbox", query_outbox_summary(q));
 	add_places(q, obj);
 	json_object_set_new(obj, "state_bytes", json_integer(state_bytes(q)));
+	json_object_set_new(obj, "disk", disk_of(q));
 	json_object_set_new(obj, "page", json_text_new(q->page != NULL && q->page[0] != '\0' ? q->page : NULL));
 	json_object_set_new(obj, "push", push_summary(q));
 	if (q->engine != NULL)

@@ -49,7 +49,8 @@ struct run_filter {
  * {"as_of", "version", "instance", "epoch", "config_file", "daemon", "runs": {"queued", "running"}, "failed_last_day",
  *  "sensors": [sensor..], "holds": [..], "outbox": {"pending", "failed", "retrying", "oldest_at"},
  *  "stores": [{"name", "type", "ok_at", "failed_at", "error"}], "databases": [..] (times of the last answer and the last
- *  failure that the daemon or a step has seen; both null: not asked yet), "state_bytes", "page",
+ *  failure that the daemon or a step has seen; both null: not asked yet), "state_bytes",
+ *  "disk": {"free_bytes", "total_bytes"} | null, "page",
  *  "push": null or {"address": text or null, "pending", "requests", "records", "accepted", "duplicates", "ignored",
  *                   "unknown", "bad", "refused", "malformed", "unavailable", "last_at", "last_unknown"} (push/push.h)}
  * and from a daemon {"pid", "started_at", "draining", "steps_running", "turns", "commits", "commit_failures",
@@ -65,11 +66,20 @@ json_t *query_run(const struct query *, int64_t id, struct err *err);
  * bytes of each; asset NULL: all.
  */
 json_t *query_run_logs(const struct query *, int64_t id, const char *asset, size_t most, struct err *err);
+/*
+ * What its steps did to the outside: {"steps": [{"asset", "attempt", "count", "bytes", "effects": [{"verb", "what", "size",
+ * "sha256"}]}]}; the first thousand of each attempt.
+ */
+json_t *query_effects(const struct query *, int64_t id, struct err *err);
 
 /*
  * {"assets": [{"name", "type", "deps", "tags", "aliases", "pool", "description",
- *              "last": {"run", "partition", "at", "outcome"} | null, "fresh_within_ms": n | null,
+ *              "last": {"run", "partition", "at", "outcome", "freshness"} | null, "fresh_within_ms": n | null,
  *              "late_ms": how long it should have been made again; 0: it is not late}]}
+ *
+ * freshness {"state": "current" | "stale" | "missing" | "replaced", "reasons": [{"code", "asset", "run", "text"}]}: would it
+ *            be made as it is?  Stale: something it is made from is newer or stale itself, its definition or the
+ *            software has changed, or the newest try failed.  Replaced: made again since, for the same partition.
  */
 json_t *query_assets(const struct query *, struct err *err);
 /* When it was last made; 0: never. */
@@ -78,7 +88,8 @@ int64_t query_asset_made(const struct query *, const struct conf_asset *);
 int64_t query_asset_late(const struct query *, const struct conf_asset *);
 /*
  * One of those + {"options", "retries", "timeout_ms", "partition_template", "downstream",
- *                 "materializations": [{"run", "partition", "at", "outcome", "metadata"}]}; partition NULL: any
+ *                 "checks": [{"at", "run", "text", "passed"}], "materializations": [{"run", "partition", "at", "outcome", "metadata",
+ *                 "freshness"}]}; partition NULL: any
  */
 json_t *query_asset(const struct query *, const char *name, const char *partition, struct err *err);
 
@@ -99,11 +110,18 @@ json_t *query_keys(const struct query *, const char *sensor, const char *verdict
  *            "next_at", "ended_at", "error"}]} newest first; state NULL: any
  */
 json_t *query_outbox(const struct query *, const char *state, int64_t limit, struct err *err);
+/*
+ * What runs now, and how full it is: {"steps": [{"run", "job", "partition", "asset", "state", "attempt", "started_at",
+ * "not_before", "error", "pool", "wait_reason", "live"}], "steps_running", "pools": [{"name", "slots", "used"}],
+ * "limits": {"max_runs", "max_steps", "max_queued"}}: steps of active runs that run, wait for a slot or for a retry.
+ */
+json_t *query_queue(const struct query *, struct err *err);
 /* {"holds": [{"partition", "reason", "who", "at"}]} */
 json_t *query_holds(const struct query *, struct err *err);
 /*
  * What happened to a key or partition, and why: {"what", "lines": [text..], "keys": [key..], "runs": [run..],
- * "holds": [..]}; lines tell the story for people, oldest first.
+ * "holds": [..], "assets": [{"name", "at", "run", "outcome", "freshness"}]}; lines tell the story for people, oldest
+ * first; assets: those that runs of the partition were about, in dependency order.
  */
 json_t *query_why(const struct query *, const char *what, struct err *err);
 

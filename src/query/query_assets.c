@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MATERIALIZATIONS_SHOWN 50
+#define CHECKS_SHOWN           100
 
 static json_t *names(const struct strvec *sv)
 {
@@ -19,18 +20,20 @@ static json_t *names(const struct strvec *sv)
 	return list;
 }
 
-static json_t *last_of(const struct query *q, const char *asset)
+static json_t *last_of(const struct query *q, const struct conf_asset *a)
 {
 	json_t *last = NULL;
 	struct sql_row *row = sql_query(q->state->sql,
 	    "SELECT run_id, partition, at, outcome FROM materialization WHERE id ="
 	    " (SELECT max(id) FROM materialization WHERE asset = ?1)",
-	    "s", asset);
+	    "s", a->name);
 
 	if (sql_next(row))
 		last = json_pack("{s:o, s:o, s:o, s:o}", "run", col_int(row, 0), "partition", col_text(row, 1),
 		    "at", col_time(row, 2), "outcome", col_text(row, 3));
 	sql_end(row);
+	if (last != NULL)
+		json_object_set_new(last, "freshness", query_freshness(q, a, json_str(last, "partition", "")));
 	return last ? last : json_null();
 }
 
@@ -62,7 +65,7 @@ static json_t *asset_row(const struct query *q, const struct conf_asset *a)
 	json_object_set_new(obj, "aliases", names(&a->aliases));
 	json_object_set_new(obj, "pool", json_text_new(a->pool));
 	json_object_set_new(obj, "description", json_text_new(a->description));
-	json_object_set_new(obj, "last", last_of(q, a->name));
+	json_object_set_new(obj, "last", last_of(q, a));
 	json_object_set_new(
 	    obj, "fresh_within_ms", a->fresh_within > 0 ? json_integer(a->fresh_within) : json_null());
 	json_object_set_new(obj, "late_ms", json_integer(query_asset_late(q, a)));
@@ -89,18 +92,59 @@ static json_t *downstream_of(const struct query *q, const struct conf_asset *a)
 	return list;
 }
 
-static json_t *materializations(const struct query *q, const char *asset, const char *partition)
+/* Newest first: the first one of each partition is what stands, the others were replaced by it. */
+static void add_freshness(const struct query *q, const struct conf_asset *a, const json_t *list)
+{
+	json_t *seen = json_object(), *m;
+	size_t i;
+
+	json_array_foreach(list, i, m)
+	{
+		const char *partition = json_str(m, "partition", "");
+		bool stands = json_object_get(seen, partition) == NULL;
+
+		json_object_set_new(seen, partition, json_true());
+		json_object_set_new(m, "freshness",
+		    stands ? query_freshness(q, a, partition)
+		           : json_pack("{s:s, s:[]}", "state", "replaced", "reasons"));
+	}
+	json_decref(seen);
+}
+
+static json_t *materializations(const struct query *q, const struct conf_asset *a, const char *partition)
 {
 	json_t *list = json_array();
 	struct sql_row *row = sql_query(q->state->sql,
 	    "SELECT run_id, partition, at, outcome, metadata FROM materialization"
 	    " WHERE asset = ?1 AND (?2 IS NULL OR partition = ?2) ORDER BY id DESC LIMIT ?3",
-	    "ssi", asset, partition, (int64_t)MATERIALIZATIONS_SHOWN);
+	    "ssi", a->name, partition, (int64_t)MATERIALIZATIONS_SHOWN);
 
 	while (sql_next(row))
 		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "run", col_int(row, 0),
 		                                "partition", col_text(row, 1), "at", col_time(row, 2),
 		                                "outcome", col_text(row, 3), "metadata", col_json(row, 4)));
+	sql_end(row);
+	add_freshness(q, a, list);
+	return list;
+}
+
+/* What the newest run of it checked. */
+static json_t *checks_of(const struct query *q, const char *asset, const json_t *made)
+{
+	json_t *list = json_array();
+	int64_t run = json_int(json_array_get(made, 0), "run", 0);
+	struct sql_row *row = sql_query(q->state->sql,
+	    "SELECT at, text FROM event WHERE run_id = ?1 AND asset = ?2 AND kind = 'check' ORDER BY id LIMIT "
+	    "?3",
+	    "isi", run, asset, (int64_t)CHECKS_SHOWN);
+
+	while (sql_next(row)) {
+		const char *text = sql_text(row, 1), *verdict = strrchr(text, ':');
+
+		json_array_append_new(list,
+		    json_pack("{s:o, s:I, s:o, s:b}", "at", col_time(row, 0), "run", (json_int_t)run, "text",
+		        col_text(row, 1), "passed", verdict != NULL && strcmp(verdict, ": passed") == 0));
+	}
 	sql_end(row);
 	return list;
 }
@@ -108,7 +152,7 @@ static json_t *materializations(const struct query *q, const char *asset, const 
 json_t *query_asset(const struct query *q, const char *name, const char *partition, struct err *err)
 {
 	const struct conf_asset *a = conf_asset_find(q->conf, name);
-	json_t *obj, *row;
+	json_t *obj, *row, *made;
 
 	if (a == NULL) {
 		err_code(err, ERR_PERMANENT, "not_found", "no asset '%s' in the configuration", name);
@@ -123,6 +167,8 @@ json_t *query_asset(const struct query *q, const char *name, const char *partiti
 	json_object_set_new(obj, "timeout_ms", json_integer(a->timeout));
 	json_object_set_new(obj, "partition_template", json_text_new(a->partition));
 	json_object_set_new(obj, "downstream", downstream_of(q, a));
-	json_object_set_new(obj, "materializations", materializations(q, a->name, partition));
+	made = materializations(q, a, partition);
+	json_object_set_new(obj, "checks", checks_of(q, a->name, made));
+	json_object_set_new(obj, "materializations", made);
 	return query_failed(q, obj, err);
 }

@@ -26,6 +26,9 @@ json_t *query_run_row(const struct query *, const struct sql_row *);
 #define KEY_COLUMNS "key, verdict, reason, present, expected, bytes, newest, first_at, since, gone_at, run_id"
 json_t *query_key_row(const struct sql_row *);
 
+/* {"state": "current" | "stale" | "missing", "reasons": [..]} of what was made of an asset for a partition. */
+json_t *query_freshness(const struct query *, const struct conf_asset *, const char *partition);
+
 /* The member "outbox" of a status. */
 json_t *query_outbox_summary(const struct query *);
 

@@ -104,6 +104,54 @@ static void tell_holds(const struct query *q, const char *what, json_t *lines, j
 	sql_end(row);
 }
 
+/* An asset that some run of exactly this partition was about. */
+static bool was_asked_for(const json_t *runs, const char *what, const char *asset)
+{
+	const json_t *run, *name;
+	size_t i, k;
+
+	json_array_foreach(runs, i, run)
+	{
+		if (strcmp(json_str(run, "partition", ""), what) != 0 || json_bool(run, "dry_run", false))
+			continue;
+		json_array_foreach(json_object_get(run, "assets"), k, name)
+		{
+			if (strcmp(json_string_value(name), asset) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static json_t *asset_of(const struct query *q, const struct conf_asset *a, const char *what)
+{
+	json_t *obj = json_pack("{s:s, s:n, s:n, s:n, s:o}", "name", a->name, "at", "run", "outcome",
+	    "freshness", query_freshness(q, a, what));
+	struct sql_row *row = sql_query(q->state->sql,
+	    "SELECT at, run_id, outcome FROM materialization WHERE asset = ?1 AND partition = ?2 ORDER BY id "
+	    "DESC"
+	    " LIMIT 1",
+	    "ss", a->name, what);
+
+	if (sql_next(row)) {
+		json_object_set_new(obj, "at", col_time(row, 0));
+		json_object_set_new(obj, "run", col_int(row, 1));
+		json_object_set_new(obj, "outcome", col_text(row, 2));
+	}
+	sql_end(row);
+	return obj;
+}
+
+static json_t *assets_of(const struct query *q, const char *what, const json_t *runs)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < q->conf->nassets; i++)
+		if (was_asked_for(runs, what, q->conf->assets[i].name))
+			json_array_append_new(list, asset_of(q, &q->conf->assets[i], what));
+	return list;
+}
+
 json_t *query_why(const struct query *q, const char *what, struct err *err)
 {
 	json_t *obj = query_object(), *lines = json_array(), *keys = json_array(), *runs = json_array(),
@@ -117,6 +165,7 @@ json_t *query_why(const struct query *q, const char *what, struct err *err)
 	json_object_set_new(obj, "keys", keys);
 	json_object_set_new(obj, "runs", runs);
 	json_object_set_new(obj, "holds", holds);
+	json_object_set_new(obj, "assets", assets_of(q, what, runs));
 	if (json_array_size(lines) == 0) {
 		err_code(err, ERR_PERMANENT, "not_found",
 		    "nothing is known of '%s': no key, no partition with runs or holds", what);
