@@ -3,6 +3,7 @@
 
 #include "web/web_priv.h"
 
+#include "base/clock.h"
 #include "base/utctime.h"
 #include "state/state.h"
 
@@ -107,10 +108,26 @@ void api_nights(struct page *p)
 {
 	struct err err = ERR_INIT;
 
-	give(p,
-	    nights_matrix(&p->web->query, page_param(p, "until"),
-	        (int)MIN(page_number(p, "days", 28), (int64_t)366), &err),
-	    &err);
+	json_t *obj = nights_matrix(
+	    &p->web->query, page_param(p, "until"), (int)MIN(page_number(p, "days", 28), (int64_t)366), &err);
+
+	if (obj != NULL)
+		standing_add(obj, p->web->conf, clock_now());
+	give(p, obj, &err);
+}
+
+void api_queue(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_queue(&p->web->query, &err), &err);
+}
+
+void api_outbox(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_outbox(&p->web->query, page_param(p, "state"), page_number(p, "limit", 0), &err), &err);
 }
 
 void api_why(struct page *p)

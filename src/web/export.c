@@ -148,7 +148,7 @@ static int export_page(struct export *x, const struct httpd_head *t, const char 
 	const struct route *route = route_find(t->path, &copy, args);
 	int rc;
 
-	if (route->pictures && learn_pictures(x, strtoll(args[0], NULL, 10), err) == -1) {
+	if (route->pictures && learn_pictures(x, route->pictures(x->web, args[0]), err) == -1) {
 		free(copy);
 		return -1;
 	}

@@ -19,6 +19,7 @@ static const struct {
     {"/assets", "Assets"},
     {"/sensors", "Sensors"},
     {"/deletions", "Deletions"},
+    {"/outbox", "Outbox"},
 };
 
 void layout_begin(struct page *p, const char *title, const char *here)

@@ -24,6 +24,8 @@
 #define DAYS_MAX  120
 #define DATE_LEN  8
 
+#define SILENT_DAYS 60 /* how far back the last sign of a silent row is looked for */
+
 struct nrow {
 	char *name; /* before + "/" + after: what people see */
 	char *before, *after; /* around the date, with their slashes; NULL: only keys are known by this name */
@@ -169,7 +171,8 @@ static json_t *cell_at(struct nrow *row, int64_t day)
 	date_text(day, date);
 	if ((cell = json_object_get(row->cells, date)) != NULL)
 		return cell;
-	cell = json_pack("{s:n, s:n, s:n, s:n, s:n}", "state", "text", "partition", "run", "raw");
+	cell = json_pack("{s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n}", "state", "text", "partition", "run", "raw",
+	    "key", "present", "expected");
 	json_object_set_new(row->cells, date, cell);
 	return cell;
 }
@@ -213,6 +216,9 @@ static void key_into_cell(struct matrix *m, const struct sql_row *row, bool plac
 	    : present > 0 ? json_sprintf("%" PRId64 " piece%s", present, present == 1 ? "" : "s")
 	                  : json_text_new(sql_text(row, 4)));
 	json_object_set_new(cell, "raw", json_string("kept"));
+	json_object_set_new(cell, "key", json_text_new(key));
+	json_object_set_new(cell, "present", json_integer(present));
+	json_object_set_new(cell, "expected", expected > 0 ? json_integer(expected) : json_null());
 }
 
 /* What still lies where sensors look, first for the newest date (place false), then into the cells. */
@@ -300,29 +306,63 @@ static void fill_row(struct matrix *m, struct nrow *r)
 	}
 }
 
+/* The newest day with a run before a day, among the partitions that begin as the row's do; INT64_MIN: there is none. */
+static int64_t day_before(const struct matrix *m, const struct nrow *r, int64_t day)
+{
+	int64_t found = INT64_MIN;
+	char date[16], *upper;
+	struct sql_row *row;
+
+	date_text(day, date);
+	upper = xasprintf("%s%s", r->before, date);
+	row = sql_query(m->q->state->sql,
+	    "SELECT partition FROM run WHERE partition < ?1 AND partition >= ?2 ORDER BY partition DESC LIMIT "
+	    "1",
+	    "ss", upper, r->before);
+	if (!sql_next(row) || find_date(sql_text(row, 0), &found) != (int)strlen(r->before) || found >= day)
+		found = INT64_MIN;
+	sql_end(row);
+	free(upper);
+	return found;
+}
+
 /* The newest date with a run before the matrix, for the link to it. */
 static void find_earlier(struct matrix *m)
 {
-	for (size_t i = 0; i < m->nrows; i++) {
-		char date[16], *upper;
-		struct sql_row *row;
-		int64_t day;
-		struct nrow *r = &m->row[i];
+	for (size_t i = 0; i < m->nrows; i++)
+		if (m->row[i].before != NULL)
+			m->earlier_day = MAX(m->earlier_day, day_before(m, &m->row[i], m->first_day));
+}
 
-		if (r->before == NULL)
-			continue;
-		date_text(m->first_day, date);
-		upper = xasprintf("%s%s", r->before, date);
-		row = sql_query(m->q->state->sql,
-		    "SELECT partition FROM run WHERE partition < ?1 AND partition >= ?2 ORDER BY partition "
-		    "DESC LIMIT 1",
-		    "ss", upper, r->before);
-		if (sql_next(row) && find_date(sql_text(row, 0), &day) == (int)strlen(r->before) &&
-		    day < m->first_day)
-			m->earlier_day = MAX(m->earlier_day, day);
-		sql_end(row);
-		free(upper);
+/* The newest date of a row that anything is known of, up to the end of the matrix. */
+static json_t *newest_of(const struct matrix *m, const struct nrow *r)
+{
+	const char *date, *newest = NULL;
+	char text[16];
+	json_t *cell;
+
+	json_object_foreach(r->cells, date, cell)
+	{
+		if (newest == NULL || strcmp(date, newest) > 0)
+			newest = date;
 	}
+	if (newest != NULL)
+		return json_string(newest);
+	for (int64_t day = m->first_day; r->before != NULL && (day = day_before(m, r, day)) != INT64_MIN;) {
+		char *partition;
+		bool own;
+
+		date_text(day, text);
+		partition = xasprintf("%s%s%s", r->before, text, r->after);
+		own = sql_get_int(m->q->state->sql, 0, "SELECT 1 FROM run WHERE partition = ?1 LIMIT 1", "s",
+		          partition) != 0;
+		free(partition);
+		if (own)
+			return json_string(text);
+		if (day < m->first_day - SILENT_DAYS)
+			break;
+	}
+	return json_null();
 }
 
 static void read_holds(struct matrix *m)
@@ -353,8 +393,8 @@ static json_t *matrix_json(struct matrix *m)
 		json_array_append_new(dates, json_string(date));
 	}
 	for (size_t i = 0; i < m->nrows; i++)
-		json_array_append_new(rows,
-		    json_pack("{s:o, s:O}", "name", json_text_new(m->row[i].name), "cells", m->row[i].cells));
+		json_array_append_new(rows, json_pack("{s:o, s:o, s:O}", "name", json_text_new(m->row[i].name),
+		                                "newest", newest_of(m, &m->row[i]), "cells", m->row[i].cells));
 	date_text(m->last_day, date);
 	json_object_set_new(obj, "until", m->nrows ? json_string(date) : json_null());
 	date_text(m->earlier_day, date);

@@ -19,8 +19,7 @@ static void holds(struct page *p)
 	if (json_array_size(json_object_get(obj, "holds")) == 0)
 		html(&p->body, "<p class=\"empty\">Nothing is held.</p>");
 	else
-		html(&p->body, "<div class=\"scroll\"><table><thead><tr><th>Partition</th><th>Since "
-		               "(UTC)</th><th>By</th><th>Reason</th></tr></thead><tbody>\n");
+		grid_begin(&p->body, "Partitions on hold", "Partition|Since (UTC)|By|Reason");
 	json_array_foreach(json_object_get(obj, "holds"), i, hold)
 	{
 		html(&p->body, "<tr><td>");
@@ -31,28 +30,62 @@ static void holds(struct page *p)
 		    json_str(hold, "reason", ""));
 	}
 	if (i > 0)
-		html(&p->body, "</tbody></table></div>");
+		grid_end(&p->body);
 	html(&p->body, "</section>\n");
 	json_decref(obj);
 }
 
+/* What was checked, in the order in which one link needed the one before it. */
+static void chain(struct page *p, const json_t *evidence)
+{
+	const json_t *link;
+	size_t i;
+
+	html(&p->body, "<ol class=\"proof\">");
+	json_array_foreach(evidence, i, link)
+	{
+		html(&p->body, "<li><b>%s</b>", json_str(link, "stage", ""));
+		part_time(&p->body, json_str(link, "at", NULL));
+		part_json(&p->body, json_object_get(link, "checked"));
+		html(&p->body, "</li>");
+	}
+	html(&p->body, "</ol>");
+}
+
+static void counts(struct page *p, const json_t *metadata)
+{
+	if (!json_is_integer(json_object_get(metadata, "deleted")))
+		return;
+	html(&p->body, "%i deleted, ", json_int(metadata, "deleted", 0));
+	part_bytes(&p->body, json_int(metadata, "deleted_bytes", 0));
+	if (json_int(metadata, "already_absent", 0) > 0)
+		html(&p->body, ", %i were gone already", json_int(metadata, "already_absent", 0));
+	if (json_int(metadata, "kept", 0) > 0)
+		html(&p->body, ", %i kept", json_int(metadata, "kept", 0));
+}
+
+/* A line each; the proof opens below it. */
 static void deletion(struct page *p, const json_t *m)
 {
-	const json_t *metadata = json_object_get(m, "metadata");
+	const json_t *metadata = json_object_get(m, "metadata"),
+	             *evidence = json_object_get(metadata, "evidence");
 
-	html(&p->body, "<article><h3>");
-	part_partition_link(&p->body, json_str(m, "partition", ""));
-	html(&p->body, "</h3><p>");
+	html(&p->body, "<details class=\"deletion\"><summary><span>%s</span><span>",
+	    json_str(m, "partition", ""));
 	part_time(&p->body, json_str(m, "at", NULL));
-	html(&p->body, " by ");
+	html(&p->body, "</span><span>");
+	part_state(&p->body, json_str(m, "outcome", ""));
+	counts(p, metadata);
+	html(&p->body, "</span></summary><p>Partition ");
+	part_partition_link(&p->body, json_str(m, "partition", ""));
+	html(&p->body, ", by ");
 	part_run_link(&p->body, json_int(m, "run", 0));
-	if (json_is_integer(json_object_get(metadata, "deleted")))
-		html(&p->body, ": %i deleted, %i already absent, %i kept, ", json_int(metadata, "deleted", 0),
-		    json_int(metadata, "already_absent", 0), json_int(metadata, "kept", 0));
-	part_bytes(&p->body, json_int(metadata, "deleted_bytes", 0));
-	html(&p->body, "</p><details><summary>The proof</summary>");
-	part_json(&p->body, metadata);
-	html(&p->body, "</details></article>\n");
+	html(&p->body, ". Each of these was checked before the next, and all before anything was deleted:</p>");
+	if (json_array_size(evidence) > 0)
+		chain(p, evidence);
+	else
+		part_json(&p->body, metadata);
+	html(&p->body, "</details>\n");
 }
 
 static void by_asset(struct page *p, const char *name)

@@ -1,12 +1,14 @@
-/* The matrix of nights, and what is known of one partition. */
+/* The matrix of nights: who sends them by night, and what became of each. */
 #include "config.h"
 
 #include "web/web_priv.h"
 
-#include <stdio.h>
+#include "base/clock.h"
+
 #include <string.h>
 
-#define DAYS_SHOWN 21
+#define DAYS_SHOWN  21
+#define STUCK_SHOWN 20
 
 static void legend(struct page *p)
 {
@@ -35,11 +37,27 @@ static void day_heading(struct page *p, const char *date, const char *before)
 	html(&p->body, "</span><span>%s</span></th>", date + 6);
 }
 
-static void cell(struct page *p, const char *row, const char *date, const json_t *c)
+/* In the corner of a cell: what is there of a night that is not complete, or what became of its raw data. */
+static void corner(struct page *p, const json_t *c)
+{
+	const char *raw = json_str(c, "raw", NULL);
+	bool pending = json_int(c, "expected", 0) > 0 && json_int(c, "present", 0) < json_int(c, "expected", 0);
+
+	if (pending && json_str(c, "partition", NULL) == NULL)
+		html(&p->body, "<i aria-hidden=\"true\">%i/%i</i>", json_int(c, "present", 0),
+		    json_int(c, "expected", 0));
+	else if (raw != NULL)
+		html(&p->body, "<i aria-hidden=\"true\">%r</i>",
+		    raw[0] == 'd'   ? "D"
+		    : raw[0] == 'h' ? "H"
+		                    : "K");
+}
+
+void night_cell(struct page *p, const char *row, const char *date, const json_t *c)
 {
 	const char *state = json_str(c, "state", NULL), *raw = json_str(c, "raw", NULL),
 	           *text = json_str(c, "text", NULL);
-	const char *partition = json_str(c, "partition", NULL);
+	const char *what = json_str(c, "partition", json_str(c, "key", NULL));
 
 	if (state == NULL) {
 		html(&p->body,
@@ -48,22 +66,18 @@ static void cell(struct page *p, const char *row, const char *date, const json_t
 		    row, date);
 		return;
 	}
-	html(&p->body, "<td class=\"cell\"><%r class=\"%r\" title=\"%s %s: %s%r%s%r%s\"",
-	    partition ? "a" : "span", part_tone(state), row, date, part_word(state), text ? ", " : "",
-	    text ? text : "", raw ? ", raw data " : "", raw ? raw : "");
-	if (partition != NULL) {
+	html(&p->body, "<td class=\"cell\"><%r class=\"%r\" title=\"%s %s: %s%r%s%r%s\"", what ? "a" : "span",
+	    part_tone(state), row, date, part_word(state), text ? ", " : "", text ? text : "",
+	    raw ? ", raw data " : "", raw ? raw : "");
+	if (what != NULL) {
 		html(&p->body, " href=\"/partition/");
-		part_path(&p->body, partition);
+		part_path(&p->body, what);
 		html(&p->body, "\"");
 	}
 	html(&p->body, "><b aria-hidden=\"true\">%r</b><span class=\"hear\">%s %s %s</span>", part_shape(state),
 	    part_word(state), text ? text : "", raw ? raw : "");
-	if (raw != NULL)
-		html(&p->body, "<i aria-hidden=\"true\">%r</i>",
-		    raw[0] == 'd'   ? "D"
-		    : raw[0] == 'h' ? "H"
-		                    : "K");
-	html(&p->body, "</%r></td>", partition ? "a" : "span");
+	corner(p, c);
+	html(&p->body, "</%r></td>", what ? "a" : "span");
 }
 
 static void matrix(struct page *p, const json_t *obj)
@@ -72,8 +86,9 @@ static void matrix(struct page *p, const json_t *obj)
 	const char *before = NULL;
 	size_t i, k;
 
-	html(
-	    &p->body, "<div class=\"scroll\"><table class=\"matrix\"><thead><tr><th scope=\"col\">Nights</th>");
+	html(&p->body,
+	    "<div class=\"scroll\"><table class=\"matrix\"><caption class=\"hear\">Nights, newest first, by "
+	    "who sends them</caption><thead><tr><th scope=\"col\">Night of</th>");
 	json_array_foreach(dates, i, date)
 	{
 		day_heading(p, json_string_value(date), before);
@@ -82,12 +97,50 @@ static void matrix(struct page *p, const json_t *obj)
 	html(&p->body, "</tr></thead><tbody>\n");
 	json_array_foreach(json_object_get(obj, "rows"), i, row)
 	{
-		html(&p->body, "<tr><th scope=\"row\">%s</th>", json_str(row, "name", ""));
-		json_array_foreach(dates, k, date) cell(p, json_str(row, "name", ""), json_string_value(date),
-		    json_object_get(json_object_get(row, "cells"), json_string_value(date)));
+		html(&p->body, "<tr><th scope=\"row\"><span class=\"%r\" title=\"%r\">%r</span> %s</th>",
+		    part_tone(json_str(row, "standing", "")), part_word(json_str(row, "standing", "")),
+		    part_shape(json_str(row, "standing", "")), json_str(row, "name", ""));
+		json_array_foreach(dates, k, date)
+		    night_cell(p, json_str(row, "name", ""), json_string_value(date),
+		        json_object_get(json_object_get(row, "cells"), json_string_value(date)));
 		html(&p->body, "</tr>\n");
 	}
 	html(&p->body, "</tbody></table></div>\n");
+}
+
+static void stuck_row(struct page *p, const json_t *one)
+{
+	const char *what = json_str(one, "partition", json_str(one, "key", "")),
+	           *text = json_str(one, "text", "");
+
+	html(&p->body, "<li>");
+	part_state(&p->body, json_str(one, "state", ""));
+	html(&p->body, "<a href=\"/partition/");
+	part_path(&p->body, what);
+	html(&p->body, "\">%s, ", json_str(one, "row", ""));
+	part_date(&p->body, json_str(one, "date", ""));
+	html(&p->body, "</a>%r<span class=\"dim\">%s</span></li>\n", text[0] ? ": " : "", text);
+}
+
+void nights_stuck(struct page *p, const json_t *list, size_t most)
+{
+	const json_t *one;
+	size_t i, n = json_array_size(list);
+
+	if (n == 0)
+		return;
+	html(&p->body, "<section class=\"attention\"><h2>Stuck nights</h2><ul class=\"stuck\">");
+	json_array_foreach(list, i, one)
+	{
+		if (i == most)
+			break;
+		stuck_row(p, one);
+	}
+	html(&p->body, "</ul>");
+	if (n > most)
+		html(
+		    &p->body, "<p class=\"more\"><a href=\"/nights\">and %i more</a></p>", (int64_t)(n - most));
+	html(&p->body, "</section>\n");
 }
 
 void page_nights(struct page *p)
@@ -99,6 +152,7 @@ void page_nights(struct page *p)
 		layout_error(p, &err);
 		return;
 	}
+	standing_add(obj, p->web->conf, clock_now());
 	layout_begin(p, "Nights", "/nights");
 	if (json_array_size(json_object_get(obj, "rows")) == 0) {
 		html(&p->body, "<p class=\"empty\">Nothing dated has come in yet.</p>");
@@ -110,55 +164,8 @@ void page_nights(struct page *p)
 			    json_str(obj, "earlier", ""));
 		html(&p->body, "</p>");
 		legend(p);
+		nights_stuck(p, json_object_get(obj, "stuck"), STUCK_SHOWN);
 	}
-	layout_end(p);
-	json_decref(obj);
-}
-
-/* ---- one partition ---- */
-
-static void holds(struct page *p, const json_t *list)
-{
-	const json_t *hold;
-	size_t i;
-
-	json_array_foreach(list, i, hold)
-	{
-		html(&p->body, "<p class=\"verdict warn\"><b aria-hidden=\"true\">%r</b> ", part_shape("held"));
-		html(&p->body, "%s is held by %s: %s</p>\n", json_str(hold, "partition", ""),
-		    json_str(hold, "who", ""), json_str(hold, "reason", ""));
-	}
-}
-
-void page_partition(struct page *p)
-{
-	struct err err = ERR_INIT;
-	json_t *obj = query_why(&p->web->query, p->arg[0], &err);
-	const json_t *line;
-	size_t i;
-
-	if (obj == NULL) {
-		layout_error(p, &err);
-		return;
-	}
-	layout_begin(p, p->arg[0], "/nights");
-	holds(p, json_object_get(obj, "holds"));
-	html(&p->body, "<section><h2>Its story</h2><ol class=\"story\">");
-	json_array_foreach(json_object_get(obj, "lines"), i, line)
-	    html(&p->body, "<li>%s</li>", json_string_value(line));
-	html(&p->body, "</ol></section>\n<section><h2>Runs</h2>");
-	part_runs(&p->body, json_object_get(obj, "runs"));
-	html(&p->body, "</section>\n");
-	if (json_array_size(json_object_get(obj, "keys")) > 0) {
-		html(&p->body, "<section><h2>What came in</h2>");
-		part_keys(&p->body, json_object_get(obj, "keys"));
-		html(&p->body, "</section>\n");
-	}
-	html(&p->body,
-	    "<section><h2>Do something about it</h2><dl><dt>Run it again</dt><dd><code>orchctl materialize '*' "
-	    "--partition '%s'</code></dd>"
-	    "<dt>Keep the raw data</dt><dd><code>orchctl hold '%s'</code></dd></dl></section>\n",
-	    p->arg[0], p->arg[0]);
 	layout_end(p);
 	json_decref(obj);
 }

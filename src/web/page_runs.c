@@ -40,7 +40,7 @@ void page_runs(struct page *p)
 	layout_begin(p, "Runs", "/runs");
 	if (!p->web->copy)
 		filter_form(p);
-	part_runs(&p->body, json_object_get(obj, "runs"));
+	grid_runs(&p->body, json_object_get(obj, "runs"));
 	if (json_is_integer(json_object_get(obj, "next")))
 		html(&p->body,
 		    "<p><a rel=\"next\" "

@@ -10,14 +10,18 @@
 #define TICKS_SHOWN 60
 #define KEYS_SHOWN  200
 
+/* One bar for each row of ticks, oldest left: wide for many equal ones, low for those that found nothing. */
 static void strip(struct page *p, const json_t *ticks)
 {
 	size_t n = json_array_size(ticks);
 
+	if (n == 0)
+		return;
 	html(&p->body,
-	    "<svg class=\"strip\" viewBox=\"0 0 %d 30\" role=\"img\" aria-label=\"The last %d kinds of ticks, "
-	    "oldest first\">",
-	    TICKS_SHOWN * 12, (int)n);
+	    "<svg class=\"strip\" viewBox=\"0 0 %d 30\" preserveAspectRatio=\"xMinYMid\" role=\"img\" "
+	    "aria-label=\"The last "
+	    "%d kinds of ticks, oldest first\"><line class=\"rule\" x1=\"0\" x2=\"%d\" y1=\"28\" y2=\"28\"/>",
+	    TICKS_SHOWN * 12, (int)n, TICKS_SHOWN * 12);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *t = json_array_get(ticks, n - 1 - i);
 		const char *outcome = json_str(t, "outcome", "");
@@ -26,50 +30,85 @@ static void strip(struct page *p, const json_t *ticks)
 
 		html(&p->body,
 		    "<rect class=\"bar %r\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"2\"><title>%s "
-		    "%s, %i ticks: %s</title></rect>",
+		    "%s, %i tick%s: %s</title></rect>",
 		    part_tone(outcome), (int)i * 12, 27 - height, many ? 11 : 7, height,
-		    json_str(t, "last_at", ""), outcome, json_int(t, "n", 1), json_str(t, "reason", ""));
+		    json_str(t, "last_at", ""), outcome, json_int(t, "n", 1), many ? "s" : "",
+		    json_str(t, "reason", ""));
 	}
 	html(&p->body, "</svg>");
 }
 
-static void facts(struct page *p, const json_t *s)
+static void moment(struct page *p, const char *name, const char *iso)
 {
-	int64_t late = sensor_late_ms(s, p->web->conf, clock_now());
-
-	html(&p->body, "<p class=\"lead\">");
-	part_state(&p->body, json_str(s, "paused", NULL) ? "paused"
-	                     : late                      ? "late"
-	                            : json_str(json_object_get(s, "last"), "outcome", "waiting"));
-	html(&p->body, " %s</p><dl><dt>Type</dt><dd>%s</dd><dt>Asks for</dt><dd>%s</dd><dt>Every</dt><dd>",
-	    json_str(s, "description", ""), json_str(s, "type", ""), json_str(s, "job", "-"));
-	part_ms(&p->body, json_int(s, "every_ms", 0));
-	html(&p->body, "</dd><dt>Last tick (UTC)</dt><dd>");
-	part_time(&p->body, json_str(s, "last_tick_at", NULL));
-	html(&p->body, "</dd><dt>Last good tick (UTC)</dt><dd>");
-	part_time(&p->body, json_str(s, "last_ok_at", NULL));
-	html(&p->body, "</dd><dt>Next tick (UTC)</dt><dd>");
-	part_time(&p->body, json_str(s, "next_tick_at", NULL));
-	if (json_str(s, "paused", NULL) != NULL)
-		html(&p->body, "</dd><dt>Paused by</dt><dd>%s", json_str(s, "paused", ""));
-	if (json_str(s, "cursor", "")[0] != '\0')
-		html(&p->body, "</dd><dt>Cursor</dt><dd><code>%s</code>", json_str(s, "cursor", ""));
-	html(&p->body, "</dd></dl>\n");
+	html(&p->body, "<dt>%s</dt><dd>", name);
+	part_time(&p->body, iso);
+	if (iso != NULL) {
+		html(&p->body, " UTC, ");
+		part_ago(p, iso);
+	}
+	html(&p->body, "</dd>");
 }
 
-static void key_counts(struct page *p, const json_t *s)
+static void lead(struct page *p, const json_t *s, int64_t late)
 {
-	const json_t *n;
-	const char *verdict;
+	const json_t *last = json_object_get(s, "last");
+	const char *paused = json_str(s, "paused", NULL), *reason = json_str(last, "reason", NULL);
 
-	html(&p->body, "<p>");
+	html(&p->body, "<p class=\"lead\">");
+	part_state(&p->body, paused ? "paused" : late ? "late" : json_str(last, "outcome", "waiting"));
+	if (paused != NULL)
+		html(&p->body, "by %s", paused);
+	else if (late > 0) {
+		html(&p->body, "by ");
+		part_ms(&p->body, late);
+	} else if (strcmp(json_str(last, "outcome", ""), "failed") == 0)
+		html(&p->body, "<span class=\"err\">%s</span>", reason ? reason : "");
+	else
+		html(&p->body, "<span class=\"dim\">%s</span>", json_str(s, "description", ""));
+	html(&p->body, "</p>\n");
+}
+
+static void facts(struct page *p, const json_t *s)
+{
+	const char *job = json_str(s, "job", "");
+
+	lead(p, s, sensor_late_ms(s, p->web->conf, clock_now()));
+	html(&p->body,
+	    "<dl><dt>Type</dt><dd>%s, asks for <a href=\"/runs?job=%u\">%s</a></dd><dt>Looks every</dt><dd>",
+	    json_str(s, "type", ""), job, job);
+	part_ms(&p->body, json_int(s, "every_ms", 0));
+	html(&p->body, "</dd>");
+	moment(p, "Last tick", json_str(s, "last_tick_at", NULL));
+	if (strcmp(json_str(s, "last_ok_at", ""), json_str(s, "last_tick_at", "")) != 0)
+		moment(p, "Last good tick", json_str(s, "last_ok_at", NULL));
+	if (json_str(s, "paused", NULL) == NULL)
+		moment(p, "Next tick", json_str(s, "next_tick_at", NULL));
+	if (json_str(s, "cursor", "")[0] != '\0')
+		html(&p->body, "<dt>Cursor</dt><dd><code>%s</code></dd>", json_str(s, "cursor", ""));
+	html(&p->body, "</dl>\n");
+}
+
+/* Links to its keys by verdict; shown: the one that is shown, NULL for all. */
+static void key_choices(struct page *p, const json_t *s, const char *shown, bool all)
+{
+	const char *name = json_str(s, "name", ""), *verdict;
+	const json_t *n;
+
+	html(&p->body, "<p class=\"choices\">");
+	if (all)
+		html(&p->body, "<a href=\"/sensors/%u\"%r>all that are there</a> ", name,
+		    shown == NULL ? " aria-current=\"true\"" : "");
 	json_object_foreach((json_t *)json_object_get(s, "keys"), verdict, n)
 	{
-		html(&p->body, "<a href=\"/sensors/%u?verdict=%u\">%i ", json_str(s, "name", ""), verdict,
+		html(&p->body, "<a href=\"/sensors/%u?verdict=%u\"%r>%i ", name, verdict,
+		    shown != NULL && strcmp(shown, verdict) == 0 ? " aria-current=\"true\"" : "",
 		    (int64_t)json_integer_value(n));
 		part_state(&p->body, verdict);
 		html(&p->body, "</a> ");
 	}
+	if (all)
+		html(&p->body, "<a href=\"/sensors/%u?verdict=gone\"%r>those that left</a>", name,
+		    shown != NULL && strcmp(shown, "gone") == 0 ? " aria-current=\"true\"" : "");
 	html(&p->body, "</p>\n");
 }
 
@@ -95,7 +134,7 @@ void page_sensors(struct page *p)
 		    json_str(s, "name", ""));
 		strip(p, json_object_get(ticks, "ticks"));
 		facts(p, s);
-		key_counts(p, s);
+		key_choices(p, s, NULL, false);
 		html(&p->body, "</section>\n");
 		json_decref(ticks);
 	}
@@ -108,23 +147,22 @@ static void ticks_table(struct page *p, const json_t *ticks)
 	const json_t *t;
 	size_t i;
 
-	html(&p->body, "<div class=\"scroll\"><table><thead><tr><th>From (UTC)</th><th>To (UTC)</th><th "
-	               "class=\"num\">Ticks</th><th>Outcome</th>"
-	               "<th class=\"num\">Runs asked for</th><th "
-	               "class=\"num\">Took</th><th>Reason</th></tr></thead><tbody>\n");
+	grid_begin(&p->body, "Ticks, newest first; equal ones in a row are one line",
+	    "From (UTC)|To (UTC)|#Ticks|Outcome|#-Runs asked for|#-Took|Reason");
 	json_array_foreach(ticks, i, t)
 	{
 		html(&p->body, "<tr><td>");
 		part_time(&p->body, json_str(t, "first_at", NULL));
 		html(&p->body, "</td><td>");
 		part_time(&p->body, json_str(t, "last_at", NULL));
-		html(&p->body, "</td><td class=\"num\">%i</td><td>", json_int(t, "n", 0));
+		html(&p->body, "</td><td class=\"num\">%i \xc3\x97</td><td>", json_int(t, "n", 0));
 		part_state(&p->body, json_str(t, "outcome", ""));
-		html(&p->body, "</td><td class=\"num\">%i</td><td class=\"num\">", json_int(t, "requested", 0));
+		html(&p->body, "</td><td class=\"num opt\">%i</td><td class=\"num opt\">",
+		    json_int(t, "requested", 0));
 		part_ms(&p->body, json_int(t, "duration_ms", 0));
 		html(&p->body, "</td><td class=\"wide\">%s</td></tr>\n", json_str(t, "reason", ""));
 	}
-	html(&p->body, "</tbody></table></div>");
+	grid_end(&p->body);
 }
 
 static const json_t *find_sensor(const json_t *obj, const char *name)
@@ -155,12 +193,9 @@ void page_sensor(struct page *p)
 	layout_begin(p, name, "/sensors");
 	strip(p, json_object_get(ticks, "ticks"));
 	facts(p, find_sensor(obj, name));
-	html(&p->body,
-	    "<section><h2>Keys</h2><p class=\"pager\"><a href=\"/sensors/%u\">those that are there</a> "
-	    "<a href=\"/sensors/%u?verdict=gone\">those that left</a></p>",
-	    name, name);
-	key_counts(p, find_sensor(obj, name));
-	part_keys(&p->body, json_object_get(keys, "keys"));
+	html(&p->body, "<section><h2>Keys</h2>");
+	key_choices(p, find_sensor(obj, name), verdict, true);
+	grid_keys(&p->body, json_object_get(keys, "keys"));
 	if (json_str(keys, "next", NULL) != NULL)
 		html(&p->body,
 		    "<p class=\"pager\"><a rel=\"next\" href=\"/sensors/%u?verdict=%u&amp;after=%u\">More "

@@ -23,6 +23,14 @@ static const struct {
     {"held", "\xe2\x96\xb2", "warn"},
     {"retrying", "\xe2\x96\xb2", "warn"},
     {"late", "\xe2\x96\xb2", "warn"},
+    {"stuck", "\xe2\x9c\x95", "bad"},
+    {"current", "\xe2\x97\x8f", "good"},
+    {"answers", "\xe2\x97\x8f", "good"},
+    {"sent", "\xe2\x97\x8f", "good"},
+    {"passed", "\xe2\x97\x8f", "good"},
+    {"quiet", "\xe2\x97\xbb", "off"},
+    {"missing", "\xe2\x97\xbb", "off"},
+    {"replaced", "\xe2\x97\xbb", "off"},
     {"stale", "\xe2\x96\xb2", "warn"},
     {"failed", "\xe2\x9c\x95", "bad"},
     {"invalid", "\xe2\x9c\x95", "bad"},
@@ -85,16 +93,8 @@ void part_time(struct strbuf *out, const char *iso)
 	strbuf_addstr(out, "</time>");
 }
 
-int64_t part_ms_between(const char *from, const char *to)
-{
-	tm_ms a, b = clock_now();
-
-	if (from == NULL || utctime_parse(from, &a) == -1 || (to != NULL && utctime_parse(to, &b) == -1))
-		return -1;
-	return b - a;
-}
-
-void part_ms(struct strbuf *out, int64_t ms)
+/* To one unit, for what need not be known better. */
+static void about(struct strbuf *out, int64_t ms)
 {
 	static const struct {
 		int64_t below, unit;
@@ -103,15 +103,63 @@ void part_ms(struct strbuf *out, int64_t ms)
 	    {INT64_MAX, 86400000, "d"}};
 	size_t i = 0;
 
-	if (ms < 0) {
+	while (ms >= scale[i].below)
+		i++;
+	strbuf_addf(out, "%" PRId64 " %s", ms / scale[i].unit, scale[i].name);
+}
+
+void part_ms(struct strbuf *out, int64_t ms)
+{
+	if (ms < 0)
 		strbuf_addstr(out, "<span class=\"dim\">-</span>");
-	} else if (ms >= 1000 && ms < 10000) {
+	else if (ms >= 1000 && ms < 10000)
 		strbuf_addf(out, "%" PRId64 ".%" PRId64 " s", ms / 1000, ms % 1000 / 100);
-	} else {
-		while (ms >= scale[i].below)
-			i++;
-		strbuf_addf(out, "%" PRId64 " %s", ms / scale[i].unit, scale[i].name);
+	else if (ms >= 120000 && ms < 600000)
+		strbuf_addf(out, "%" PRId64 " min %02" PRId64 " s", ms / 60000, ms % 60000 / 1000);
+	else
+		about(out, ms);
+}
+
+void part_ago(struct page *p, const char *iso)
+{
+	struct strbuf *out = &p->body;
+	int64_t ms;
+	tm_ms t;
+
+	if (p->web->copy) {
+		part_time(out, iso);
+		return;
 	}
+	if (iso == NULL || utctime_parse(iso, &t) == -1) {
+		html(out, "<span class=\"dim\">-</span>");
+		return;
+	}
+	ms = clock_now() - t;
+	html(out, "<time datetime=\"%s\" title=\"%s\">%r", iso, iso, ms < 0 ? "in " : "");
+	about(out, MAX(ms < 0 ? -ms : ms, (int64_t)1000));
+	html(out, "%r</time>", ms < 0 ? "" : " ago");
+}
+
+void part_date(struct strbuf *out, const char *date)
+{
+	if (date == NULL || strlen(date) != 8) {
+		html(out, "%s", date ? date : "-");
+		return;
+	}
+	html_text_n(out, date, 4);
+	strbuf_addch(out, '-');
+	html_text_n(out, date + 4, 2);
+	strbuf_addch(out, '-');
+	html_text_n(out, date + 6, 2);
+}
+
+int64_t part_ms_between(const char *from, const char *to)
+{
+	tm_ms a, b = clock_now();
+
+	if (from == NULL || utctime_parse(from, &a) == -1 || (to != NULL && utctime_parse(to, &b) == -1))
+		return -1;
+	return b - a;
 }
 
 void part_span(struct strbuf *out, const char *from, const char *to)
@@ -135,6 +183,11 @@ void part_bytes(struct strbuf *out, int64_t n)
 void part_run_link(struct strbuf *out, int64_t id)
 {
 	html(out, "<a href=\"/runs/%i\">run %i</a>", id, id);
+}
+
+void part_asset_link(struct strbuf *out, const char *name)
+{
+	html(out, "<a href=\"/assets/%u\">%s</a>", name, name);
 }
 
 void part_path(struct strbuf *out, const char *path)
@@ -170,82 +223,41 @@ void part_error(struct strbuf *out, const json_t *error)
 	    json_str(error, "class", NULL) ? ": " : "", json_str(error, "text", ""));
 }
 
-static void run_row(struct strbuf *out, const json_t *run)
+void part_freshness(struct strbuf *out, const json_t *freshness)
 {
-	const char *outcome = json_str(run, "outcome", NULL), *state = json_str(run, "state", "");
-	const char *job = json_str(run, "job", NULL), *began = json_str(run, "started_at", NULL);
-	bool plain = outcome == NULL || strcmp(outcome, "ok") == 0;
-
-	html(out, "<tr><td class=\"num\"><a href=\"/runs/%i\">%i</a></td><td>", json_int(run, "id", 0),
-	    json_int(run, "id", 0));
-	part_state(out, plain ? state : outcome);
-	html(out, "</td><td>%s%r</td><td>",
-	    job ? job : json_string_value(json_array_get(json_object_get(run, "assets"), 0)),
-	    json_bool(run, "dry_run", false) ? " <span class=\"dim\">(dry run)</span>" : "");
-	part_partition_link(out, json_str(run, "partition", ""));
-	html(out, "</td><td>");
-	part_time(out, began ? began : json_str(run, "created_at", NULL));
-	html(out, "</td><td class=\"num\">");
-	if (began != NULL)
-		part_span(out, began, json_str(run, "ended_at", NULL));
-	html(out, "</td><td class=\"wide\">");
-	if (json_is_object(json_object_get(run, "error")))
-		part_error(out, json_object_get(run, "error"));
-	else
-		html(
-		    out, "%s", json_str(run, "wait_reason", json_str(run, "why", json_str(run, "origin", ""))));
-	html(out, "</td></tr>\n");
-}
-
-void part_runs(struct strbuf *out, const json_t *runs)
-{
-	const json_t *run;
+	const char *state = json_str(freshness, "state", NULL), *told;
+	const json_t *reason;
 	size_t i;
 
-	if (json_array_size(runs) == 0) {
-		html(out, "<p class=\"empty\">No runs.</p>");
+	if (state == NULL)
 		return;
+	part_state(out, state);
+	json_array_foreach(json_object_get(freshness, "reasons"), i, reason)
+	{
+		if (strcmp(json_str(reason, "code", ""), "missing") == 0)
+			continue;
+		told = json_str(reason, "text", "");
+		if (json_is_integer(json_object_get(reason, "run")))
+			html(out, "<span class=\"why\"><a href=\"/runs/%i\">%s</a></span>",
+			    json_int(reason, "run", 0), told);
+		else
+			html(out, "<span class=\"why\">%s</span>", told);
 	}
-	html(out, "<div class=\"scroll\"><table><thead><tr><th "
-	          "class=\"num\">Run</th><th>State</th><th>What</th><th>Partition</th>"
-	          "<th>Began (UTC)</th><th class=\"num\">Took</th><th>Why</th></tr></thead><tbody>\n");
-	json_array_foreach(runs, i, run) run_row(out, run);
-	html(out, "</tbody></table></div>");
 }
 
-static void key_row(struct strbuf *out, const json_t *key)
+void part_progress(struct strbuf *out, int64_t run, const json_t *step)
 {
-	html(out, "<tr><td><code>%s</code></td><td>", json_str(key, "key", ""));
-	part_state(out, json_str(key, "verdict", ""));
-	html(out, "</td><td class=\"num\">");
-	if (json_int(key, "expected", 0) > 0)
-		html(out, "%i of %i", json_int(key, "present", 0), json_int(key, "expected", 0));
-	html(out, "</td><td class=\"num\">");
-	part_bytes(out, json_int(key, "bytes", 0));
-	html(out, "</td><td>");
-	part_time(out, json_str(key, "newest", NULL));
-	html(out, "</td><td class=\"wide\">%s%r</td><td>", json_str(key, "reason", ""),
-	    json_str(key, "gone_at", NULL) ? " <span class=\"dim\">(left the store)</span>" : "");
-	if (json_int(key, "run", 0) > 0)
-		part_run_link(out, json_int(key, "run", 0));
-	html(out, "</td></tr>\n");
-}
+	const json_t *p = json_object_get(json_object_get(step, "live"), "progress");
+	int64_t done = json_int(p, "done", 0), total = json_int(p, "total", 0);
 
-void part_keys(struct strbuf *out, const json_t *keys)
-{
-	const json_t *key;
-	size_t i;
-
-	if (json_array_size(keys) == 0) {
-		html(out, "<p class=\"empty\">No keys.</p>");
-		return;
-	}
-	html(out,
-	    "<div class=\"scroll\"><table><thead><tr><th>Key</th><th>Verdict</th><th class=\"num\">Pieces</th>"
-	    "<th class=\"num\">Size</th><th>Newest "
-	    "(UTC)</th><th>Reason</th><th>Run</th></tr></thead><tbody>\n");
-	json_array_foreach(keys, i, key) key_row(out, key);
-	html(out, "</tbody></table></div>");
+	html(out, "<span data-progress=\"%i/%s\">", run, json_str(step, "asset", ""));
+	if (total > 0)
+		html(out, "<progress max=\"%i\" value=\"%i\" aria-label=\"%s\"></progress> ", total, done,
+		    json_str(p, "what", "progress"));
+	if (json_is_object(p))
+		html(out, total > 0 ? "<span>%s %i of %i</span>" : "<span>%s %i</span>",
+		    json_str(p, "what", ""), done, total);
+	html(out, "</span>");
 }
 
 void part_json(struct strbuf *out, const json_t *value)

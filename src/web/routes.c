@@ -8,19 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int64_t run_of_number(struct web *w, const char *arg)
+{
+	return strtoll(arg, NULL, 10);
+}
+
 /* '*' stands for one component, a final '**' for all the rest; the first route that fits counts. */
 const struct route routes[] = {
     {"/", page_overview, false},
     {"/nights", page_nights, false},
-    {"/partition/**", page_partition, false},
+    {"/partition/**", page_partition, false, partition_pictures},
     {"/runs", page_runs, false},
-    {"/runs/*", page_run, false, true},
+    {"/runs/*", page_run, false, run_of_number},
     {"/assets", page_assets, false},
     {"/assets/*", page_asset, false},
     {"/sensors", page_sensors, false},
     {"/sensors/*", page_sensor, false},
     {"/queue", page_queue, false},
     {"/deletions", page_deletions, false},
+    {"/outbox", page_outbox, false},
     {"/api/v1/status", api_status, false},
     {"/api/v1/runs", api_runs, false},
     {"/api/v1/runs/*", api_run, false},
@@ -31,6 +37,8 @@ const struct route routes[] = {
     {"/api/v1/sensors/*/keys", api_sensor_keys, false},
     {"/api/v1/sensors/*/ticks", api_sensor_ticks, false},
     {"/api/v1/nights", api_nights, false},
+    {"/api/v1/queue", api_queue, false},
+    {"/api/v1/outbox", api_outbox, false},
     {"/api/v1/events", api_events, false},
     {"/api/v1/why/**", api_why, false},
     {"/api/v1/openapi.json", page_static, true},

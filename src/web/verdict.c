@@ -11,7 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define GRACE_MS INT64_C(120000)
+#define GRACE_MS       INT64_C(120000)
+#define DISK_SHARE_LOW 20 /* less than one part in so many is low */
 
 static int64_t late_by(const struct conf_sensor *s, tm_ms due, tm_ms now)
 {
@@ -45,9 +46,16 @@ int64_t sensor_late_ms(const json_t *sensor, const struct conf *conf, tm_ms now)
 	return late_by(cs, due, now);
 }
 
-static void add(struct verdict *v, const char *state, json_t *text)
+bool place_fails(const json_t *place)
 {
-	json_array_append_new(v->problems, text);
+	const char *ok = json_str(place, "ok_at", NULL), *failed = json_str(place, "failed_at", NULL);
+
+	return failed != NULL && (ok == NULL || strcmp(failed, ok) > 0); /* one form, so texts sort as times */
+}
+
+static void add(struct verdict *v, const char *state, const char *href, json_t *text)
+{
+	json_array_append_new(v->problems, json_pack("{s:o, s:s}", "text", text, "href", href));
 	if (strcmp(v->state, "failed") != 0)
 		v->state = state;
 }
@@ -61,22 +69,24 @@ static void judge_sensor(const struct web *w, const json_t *s, struct verdict *v
 	v->sensors++;
 	if (late > 0) {
 		v->late++;
-		add(v, "failed", json_sprintf("Sensor %s is late by %" PRId64 " minutes.", name, late / 60000));
+		add(v, "failed", "/sensors",
+		    json_sprintf("Sensor %s is late by %" PRId64 " minutes.", name, late / 60000));
 	}
 	if (strcmp(json_str(last, "outcome", ""), "failed") == 0)
-		add(v, "failed",
+		add(v, "failed", "/sensors",
 		    json_sprintf(
 		        "Sensor %s cannot look: %s", name, json_str(last, "reason", "no reason given")));
 	if (json_str(s, "paused", NULL) != NULL)
-		add(v, "warnings", json_sprintf("Sensor %s is paused by %s.", name, json_str(s, "paused", "")));
+		add(v, "warnings", "/sensors",
+		    json_sprintf("Sensor %s is paused by %s.", name, json_str(s, "paused", "")));
 	if (json_int(keys, "stale", 0) > 0)
-		add(v, "warnings",
-		    json_sprintf("Sensor %s waits for the rest of %" PRId64 " uploads for too long.", name,
-		        json_int(keys, "stale", 0)));
+		add(v, "warnings", "/sensors",
+		    json_sprintf("Sensor %s waits for the rest of %" PRId64 " upload%s for too long.", name,
+		        json_int(keys, "stale", 0), json_int(keys, "stale", 0) == 1 ? "" : "s"));
 	if (json_int(keys, "invalid", 0) > 0)
-		add(v, "warnings",
-		    json_sprintf("Sensor %s found %" PRId64 " uploads it cannot use.", name,
-		        json_int(keys, "invalid", 0)));
+		add(v, "warnings", "/sensors",
+		    json_sprintf("Sensor %s found %" PRId64 " upload%s it cannot use.", name,
+		        json_int(keys, "invalid", 0), json_int(keys, "invalid", 0) == 1 ? "" : "s"));
 }
 
 static void judge_asset(const struct web *w, const struct conf_asset *a, struct verdict *v)
@@ -84,13 +94,95 @@ static void judge_asset(const struct web *w, const struct conf_asset *a, struct 
 	int64_t late = query_asset_late(&w->query, a);
 
 	if (late > 0)
-		add(v, "failed",
+		add(v, "failed", "/assets",
 		    json_sprintf("Asset %s was to be made every %" PRId64 " hours, and is late by %" PRId64
 		                 " minutes.",
 		        a->name, a->fresh_within / 3600000, late / 60000));
 }
 
-void verdict_of(const struct web *w, const json_t *status, struct verdict *v)
+static void judge_nights(const json_t *nights, struct verdict *v)
+{
+	const json_t *row, *stuck = json_object_get(nights, "stuck");
+	int64_t n = (int64_t)json_array_size(stuck);
+	size_t i;
+
+	json_array_foreach(json_object_get(nights, "rows"), i, row)
+	{
+		const char *newest = json_str(row, "newest", "");
+
+		if (strcmp(json_str(row, "standing", ""), "late") == 0)
+			add(v, "warnings", "/nights",
+			    json_sprintf("%s is late: its newest night is that of %.4s-%.2s-%.2s.",
+			        json_str(row, "name", ""), newest, newest + 4, newest + 6));
+	}
+	if (n > 0)
+		add(v, "warnings", "/nights",
+		    json_sprintf("%" PRId64 " night%s stuck.", n, n == 1 ? " is" : "s are"));
+}
+
+static void judge_outbox(const json_t *outbox, struct verdict *v)
+{
+	if (json_int(outbox, "retrying", 0) > 0)
+		add(v, "warnings", "/outbox",
+		    json_sprintf("%" PRId64 " notifications could not be delivered yet.",
+		        json_int(outbox, "retrying", 0)));
+	if (json_int(outbox, "failed", 0) > 0)
+		add(v, "warnings", "/outbox",
+		    json_sprintf("%" PRId64 " notifications were given up.", json_int(outbox, "failed", 0)));
+}
+
+/* A store or database whose last answer was a failure. */
+static void judge_places(const json_t *list, const char *kind, struct verdict *v)
+{
+	const json_t *place;
+	size_t i;
+
+	json_array_foreach(list, i, place)
+	{
+		if (!place_fails(place))
+			continue;
+		add(v, "failed", "/",
+		    json_sprintf("%s %s does not answer: %s", kind, json_str(place, "name", ""),
+		        json_str(json_object_get(place, "error"), "text", "no reason given")));
+	}
+}
+
+static void judge_disk(const json_t *disk, struct verdict *v)
+{
+	int64_t free_bytes = json_int(disk, "free_bytes", 0), total = json_int(disk, "total_bytes", 0);
+
+	if (total > 0 && free_bytes < total / DISK_SHARE_LOW)
+		add(v, "warnings", "/",
+		    json_sprintf("The disk of the state is nearly full: %" PRId64 " MB are left.",
+		        free_bytes / 1000000));
+}
+
+/* "3 of 4 sources are current, 1 is late": what people look for first; without nights it is about the sensors. */
+static json_t *headline_of(const struct verdict *v, const json_t *nights)
+{
+	int64_t rows = (int64_t)json_array_size(json_object_get(nights, "rows")),
+	        quiet = standing_count(nights, "quiet"), current = standing_count(nights, "current");
+	size_t problems = json_array_size(v->problems);
+
+	if (rows > quiet && current == rows - quiet)
+		return problems == 0 ? json_sprintf("All is well: %s%" PRId64
+		                                    " source%s %s current and nothing failed in the last day.",
+		                           current == 1 ? "the " : "all ", current, current == 1 ? "" : "s",
+		                           current == 1 ? "is" : "are")
+		                     : json_sprintf("%s%" PRId64 " source%s %s current, but look at this:",
+		                           current == 1 ? "The " : "All ", current, current == 1 ? "" : "s",
+		                           current == 1 ? "is" : "are");
+	if (rows > quiet)
+		return json_sprintf("%" PRId64 " of %" PRId64 " sources are current.", current, rows - quiet);
+	if (problems > 0)
+		return json_string("Something needs a look.");
+	return json_string(v->sensors == 0 ? "All is well: there is no sensor, runs are asked for by people."
+	                   : v->sensors == 1
+	                       ? "All is well: the sensor is on time and nothing failed in the last day."
+	                       : "All is well: all sensors are on time and nothing failed in the last day.");
+}
+
+void verdict_of(const struct web *w, const json_t *status, const json_t *nights, struct verdict *v)
 {
 	int64_t failed = json_int(status, "failed_last_day", 0);
 	const json_t *s;
@@ -98,20 +190,27 @@ void verdict_of(const struct web *w, const json_t *status, struct verdict *v)
 
 	*v = (struct verdict){.state = "ok", .problems = json_array()};
 	if (w->engine != NULL && json_int(status, "commit_failures", 0) > 0)
-		add(v, "failed",
+		add(v, "failed", "/",
 		    json_sprintf("The state database refused %" PRId64 " commits since the start; see the log.",
 		        json_int(status, "commit_failures", 0)));
 	if (failed > 0)
-		add(v, "failed",
+		add(v, "failed", "/runs?state=failed",
 		    json_sprintf("%" PRId64 " run%s failed in the last day.", failed, failed == 1 ? "" : "s"));
 	json_array_foreach(json_object_get(status, "sensors"), i, s) judge_sensor(w, s, v);
 	for (i = 0; i < w->conf->nassets; i++)
 		judge_asset(w, &w->conf->assets[i], v);
+	judge_nights(nights, v);
+	judge_outbox(json_object_get(status, "outbox"), v);
+	judge_places(json_object_get(status, "stores"), "Store", v);
+	judge_places(json_object_get(status, "databases"), "Database", v);
+	judge_disk(json_object_get(status, "disk"), v);
 	if (json_bool(status, "draining", false))
-		add(v, "warnings", json_string("The daemon is stopping and starts nothing new."));
+		add(v, "warnings", "/", json_string("The daemon is stopping and starts nothing new."));
+	v->headline = headline_of(v, nights);
 }
 
 void verdict_release(struct verdict *v)
 {
 	json_decref(v->problems);
+	json_decref(v->headline);
 }

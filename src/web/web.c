@@ -128,7 +128,7 @@ static void dispatch(struct web *w, struct httpd_request *req, bool looked)
 		httpd_reply_error(req, 404, "there is no such page");
 		return;
 	}
-	run = route->pictures ? strtoll(args[0], NULL, 10) : 0;
+	run = route->pictures ? route->pictures(w, args[0]) : 0;
 	if (run > 0 && !looked && pictures_known(w->pictures, run) == NULL)
 		pictures_look(w->pictures, run, req, on_pictures, NULL, NULL);
 	else

@@ -60,7 +60,8 @@ struct route {
 	const char *pattern;
 	page_fn *page;
 	bool fresh; /* never from the cache */
-	bool pictures; /* shows the pictures of the run that * stands for */
+	int64_t (*pictures)(
+	    struct web *, const char *arg); /* the run whose pictures it shows, 0: none; NULL: never any */
 };
 
 extern const struct route routes[]; /* ends with a NULL pattern */
@@ -80,35 +81,69 @@ int layout_error_status(const struct err *err);
 /* What readers are told: not what is inside (statements, paths), which goes to the log. */
 const char *layout_error_text(const struct err *err);
 
-/* ---- parts.c: pieces that several pages show ---- */
+/* ---- parts.c: words, times, numbers and links ---- */
 
 void part_state(struct strbuf *, const char *state); /* a word with its shape and colour */
 const char *part_tone(const char *state); /* good, warn, bad, off, live, wait */
 const char *part_shape(const char *state);
 const char *part_word(const char *state);
 void part_time(struct strbuf *, const char *iso); /* <time>, "-" for NULL */
+/* "3 min ago", "in 5 min", with the time itself as its title; in a copy, which is read later, the time. */
+void part_ago(struct page *, const char *iso);
 void part_span(struct strbuf *, const char *from, const char *to); /* how long; to NULL: until now */
 void part_ms(struct strbuf *, int64_t ms);
 void part_bytes(struct strbuf *, int64_t n);
+void part_date(struct strbuf *, const char *date); /* eight digits as 2026-04-07 */
 void part_run_link(struct strbuf *, int64_t id);
+void part_asset_link(struct strbuf *, const char *name);
 void part_partition_link(struct strbuf *, const char *partition);
 void part_path(struct strbuf *, const char *path); /* percent-encoded component by component */
 void part_error(struct strbuf *, const json_t *error);
-void part_runs(struct strbuf *, const json_t *runs); /* as they come from query_runs */
-void part_keys(struct strbuf *, const json_t *keys); /* as they come from query_keys */
+void part_freshness(struct strbuf *, const json_t *freshness); /* its state, and the reasons after it */
+void part_progress(
+    struct strbuf *, int64_t run, const json_t *step); /* of a step with "live"; live.js keeps it so */
 void part_json(struct strbuf *, const json_t *value); /* nested definition lists */
 int64_t part_ms_between(const char *from, const char *to); /* -1: one is missing */
 /* A parameter that is given and not empty, or NULL; and as a number, def when it is none. */
 const char *page_param(const struct page *, const char *name);
 int64_t page_number(const struct page *, const char *name, int64_t def);
 
+/* ---- grid.c ---- */
+
+/*
+ * Until grid_end.  heads: names between '|'; '#' before one: a column of numbers, '-': left out where there is little
+ * room; '=' before all: it stays a table there, others become lines.  The caption is for those who listen.
+ */
+void grid_begin(struct strbuf *, const char *caption, const char *heads);
+void grid_end(struct strbuf *);
+void grid_runs(struct strbuf *, const json_t *runs); /* as they come from query_runs */
+void grid_keys(struct strbuf *, const json_t *keys); /* as they come from query_keys */
+void grid_steps(struct page *, const json_t *steps); /* as they come from query_queue */
+
+/* ---- page_nights.c ---- */
+
+void night_cell(
+    struct page *, const char *row, const char *date, const json_t *cell); /* one <td>; cell may be NULL */
+void nights_stuck(struct page *, const json_t *stuck, size_t most); /* a section, unless there are none */
+
+/* ---- gallery.c ---- */
+
+void gallery(struct page *, int64_t run); /* the pictures a run has named, if they are known */
+/* The newest run of a partition that may have pictures; 0: none. */
+int64_t partition_pictures(struct web *, const char *partition);
+
 /* ---- what routes lead to ---- */
 
 page_fn page_overview, page_nights, page_partition, page_runs, page_run, page_assets, page_asset, page_sensors,
-    page_sensor, page_queue, page_deletions;
+    page_sensor, page_queue, page_deletions, page_outbox;
 page_fn api_status, api_runs, api_run, api_run_logs, api_assets, api_asset, api_sensors, api_sensor_keys,
-    api_sensor_ticks, api_nights, api_events, api_why;
+    api_sensor_ticks, api_nights, api_events, api_why, api_queue, api_outbox;
 page_fn page_metrics, page_livez, page_readyz, page_feed, page_badge, page_static;
+
+/* ---- gantt_svg.c ---- */
+
+/* One bar for each attempt of a run (query_run) over its time. */
+void gantt_svg(struct strbuf *, const json_t *run);
 
 /* ---- graph_svg.c ---- */
 
@@ -118,22 +153,38 @@ void graph_svg(struct strbuf *, const struct conf *conf, const json_t *assets, c
 /* ---- nights.c: rows are partitions without their date, columns are dates ---- */
 
 /*
- * {"from", "until", "earlier": date or null, "dates": [newest first], "rows": [{"name", "cells": {date: {"state",
- *  "text", "partition", "run", "raw": "held" | "deleted" | "kept" | null}}}]}; until NULL: the newest date known
+ * {"until", "earlier": date or null, "dates": [newest first], "rows": [{"name", "newest": date or null,
+ *  "cells": {date: {"state", "text", "partition", "run", "key", "present", "expected", "raw": "held" | "deleted" | "kept"
+ *  | null}}}]}; until NULL: the newest date known
  */
 json_t *nights_matrix(const struct query *, const char *until, int days, struct err *err);
 
+/* ---- standing.c: how each row of a matrix stands ---- */
+
+/*
+ * Adds to each row "standing":
+ *     current   its newest night is not older than web.late_after and not stuck
+ *     stuck     its newest night failed, cannot be used, or waits for the rest for too long
+ *     late      nothing newer came for longer than that
+ *     quiet     nothing came for two weeks: it is not expected any more
+ * and to the matrix "stuck": [{"row", "date", "state", "text", "partition", "key"}], newest first.
+ */
+void standing_add(json_t *matrix, const struct conf *conf, tm_ms now);
+int64_t standing_count(const json_t *matrix, const char *standing);
+
 /* ---- verdict.c ---- */
 
-/* One line about everything: its tone is part_tone's; urgent things first in problems (an array of texts). */
+/* One line about everything: its tone is part_tone's; urgent things first in problems, [{"text", "href"}]. */
 struct verdict {
 	const char *state; /* "ok", "warnings" or "failed" */
 	json_t *problems;
+	json_t *headline; /* a text */
 	int64_t sensors, late;
 };
-/* sensors as from query_sensors, failed: runs of the last day; release with verdict_release. */
-void verdict_of(const struct web *, const json_t *status, struct verdict *);
+/* status as from query_status, nights with their standing, or NULL; release with verdict_release. */
+void verdict_of(const struct web *, const json_t *status, const json_t *nights, struct verdict *);
 void verdict_release(struct verdict *);
+bool place_fails(const json_t *place); /* a store or database of query_status */
 /* How late a sensor is beyond its period and some grace; 0: it is not. */
 /* The same and more of one sensor, by its row alone. */
 struct sensor_times {

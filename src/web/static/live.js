@@ -6,7 +6,8 @@
 
 	function local(root) {
 		root.querySelectorAll("time[datetime]").forEach(function (t) {
-			t.title = new Date(t.dateTime).toLocaleString() + " here";
+			if (!t.title)
+				t.title = new Date(t.dateTime).toLocaleString() + " here";
 		});
 	}
 
@@ -55,14 +56,24 @@
 			timer = setTimeout(load, 600);
 	}
 
+	/* The bar and the words of a step that runs, wherever they are shown. */
 	function progress(e) {
-		var ev = JSON.parse(e.data), d = ev.data || {};
-		var lead = document.querySelector("[data-run]");
-		if (!lead || lead.dataset.run !== String(ev.run))
-			return;
+		var ev = JSON.parse(e.data), d = ev.data || {}, key = ev.run + "/" + ev.asset;
 		document.querySelectorAll("[data-progress]").forEach(function (el) {
-			if (el.dataset.progress === ev.asset)
-				el.textContent = (d.what || "") + " " + d.done + (d.total ? " of " + d.total : "");
+			var bar = el.querySelector("progress"), text = el.querySelector("span");
+			if (el.dataset.progress !== key)
+				return;
+			if (!bar && d.total) {
+				bar = el.insertBefore(document.createElement("progress"), el.firstChild);
+				bar.setAttribute("aria-label", d.what || "progress");
+			}
+			if (!text)
+				text = el.appendChild(document.createElement("span"));
+			if (bar) {
+				bar.max = d.total;
+				bar.value = d.done;
+			}
+			text.textContent = (d.what || "") + " " + d.done + (d.total ? " of " + d.total : "");
 		});
 	}
 
