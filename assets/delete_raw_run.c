@@ -4,7 +4,6 @@
 #include "assets/cleanup/deletion.h"
 #include "assets/cleanup/durable.h"
 #include "assets/cleanup/evidence.h"
-#include "assets/cleanup/look.h"
 #include "assets/cleanup/shared.h"
 #include "assets/run_names.h"
 #include "assets/unzip/manifest.h"
@@ -14,6 +13,7 @@
 #include "metric/metric.h"
 #include "step/asset.h"
 #include "step/step.h"
+#include "store/look.h"
 
 #include <inttypes.h>
 
@@ -194,7 +194,7 @@ static int look_at_raw(struct cleanup *c, tm_ms *newest, char **changed, struct 
 	*changed = NULL;
 	for (size_t i = 0; i < n; i++)
 		seen[i].key = json_str(json_array_get(c->raw.items, i), "key", "");
-	rc = look_all(c->step, c->store, seen, n, err);
+	rc = durable_look(c->step, c->store, seen, n, err);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const char *etag = json_str(json_array_get(c->raw.items, i), "etag", "");
 

@@ -58,5 +58,7 @@ int fpi_publish_log(
 
 /* Replace the rows of this (instrument, tag, night) inside the caller's transaction. */
 int fpi_rows_replace(struct database *, const struct fpi_result *, const char *run_id, struct err *err);
+/* The SummaryImage of each DataSet row of this line: an array of texts. */
+json_t *fpi_rows_pictures(const struct fpi_result *);
 
 #endif

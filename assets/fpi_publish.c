@@ -77,16 +77,25 @@ static char *effect_asset(struct step *step, const char *stem)
 	return xasprintf("%s:%s", step_asset(step), stem);
 }
 
+/* How to find the rows again: what stands in which column of a table. */
+static json_t *rows_where(struct step *step, const struct fpi_result *res)
+{
+	return json_pack("{s:{s:s, s:[s]}, s:{s:s, s:[s]}, s:{s:s, s:o}}", "fpi_sky", "column", "run_id",
+	    "values", step_run_id(step), "fpi_laser", "column", "run_id", "values", step_run_id(step),
+	    "DataSet", "column", "SummaryImage", "values", fpi_rows_pictures(res));
+}
+
 static void manifest_text(struct step *step, const struct fpi_result *res, const struct fpi_analysis_conf *conf,
     const char *effect, json_t *objects, struct strbuf *out)
 {
 	json_t *rows = conf->database ? json_pack("{s:I, s:I, s:i}", "fpi_sky", (json_int_t)res->nsky,
 	                                    "fpi_laser", (json_int_t)res->nlaser, "DataSet", 3)
 	                              : json_object();
-	json_t *m = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:o}", "schema", "orchd/1",
-	    "run", step_run_id(step), "run_uid", step_run_uid(step), "asset", effect, "partition",
+	json_t *m = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:o, s:o}", "schema",
+	    "orchd/1", "run", step_run_id(step), "run_uid", step_run_uid(step), "asset", effect, "partition",
 	    step_partition(step), "instrument", res->setup.instrument.name, "tag", res->tag, "reference",
-	    fpi_reference_name[res->reference], "software", PACKAGE_STRING, "objects", objects, "rows", rows);
+	    fpi_reference_name[res->reference], "software", PACKAGE_STRING, "objects", objects, "rows", rows,
+	    "rows_where", conf->database ? rows_where(step, res) : json_object());
 
 	json_write(m, out);
 	strbuf_addch(out, '\n');

@@ -118,17 +118,25 @@ static int put_laser(struct database *db, const struct fpi_result *res, const st
 	return db_upsert(db, &fpi_laser_table, r.name, r.value, r.n, err);
 }
 
+/* The year of the path here is that of the first frame in UTC: so the site of the network expects it. */
+static void picture_path(const struct fpi_result *res, const char *picture, char out[400])
+{
+	char start[UTCTIME_MAX];
+
+	utctime_format_sql(res->first_sky_us / 1000, start);
+	snprintf(out, 400, "SummaryImages/%.4s/%.160s", start, picture);
+}
+
 static int put_dataset(
     struct database *db, const struct fpi_result *res, const char *picture, int64_t kind_id, struct err *err)
 {
 	char start[UTCTIME_MAX], stop[UTCTIME_MAX], stem[128], image[400], log[200];
 	struct row r = {0};
 
-	/* The year of the path here is that of the first frame in UTC: so the site of the network expects it. */
 	utctime_format_sql(res->first_sky_us / 1000, start);
 	utctime_format_sql(res->last_sky_us / 1000, stop);
 	fpi_stem(&res->setup, res->tag, stem);
-	snprintf(image, sizeof(image), "SummaryImages/%.4s/%s", start, picture);
+	picture_path(res, picture, image);
 	snprintf(log, sizeof(log), "SummaryLogs/%s_log.log", stem);
 	add(&r, "Site", DBV_INT(res->setup.site.sql_id));
 	add(&r, "Instrument", DBV_INT(kind_id));
@@ -139,21 +147,47 @@ static int put_dataset(
 	return db_upsert(db, &fpi_dataset_table, r.name, r.value, r.n, err);
 }
 
+/* The pictures that DataSet tells of, in the order of its rows. */
+enum { PICTURE_DIAGNOSTICS, PICTURE_TEMPERATURE, PICTURE_WINDS, NPICTURES };
+
+static void picture_names(const struct fpi_result *res, char out[NPICTURES][160])
+{
+	char stem[128];
+
+	fpi_stem(&res->setup, res->tag, stem);
+	fpi_diagnostics_name(&res->setup, res->tag, out[PICTURE_DIAGNOSTICS]);
+	snprintf(out[PICTURE_TEMPERATURE], sizeof(out[0]), "%s_temperature.png", stem);
+	snprintf(out[PICTURE_WINDS], sizeof(out[0]), "%s_winds.png", stem);
+}
+
+json_t *fpi_rows_pictures(const struct fpi_result *res)
+{
+	char names[NPICTURES][160], path[400];
+	json_t *list = json_array();
+
+	picture_names(res, names);
+	for (size_t i = 0; i < NPICTURES; i++) {
+		picture_path(res, names[i], path);
+		json_array_append_new(list, json_string(path));
+	}
+	return list;
+}
+
 static int put_datasets(struct database *db, const struct fpi_result *res, struct err *err)
 {
 	const struct fpi_instrument *in = &res->setup.instrument;
 	bool green = strchr(res->tag, 'G') != NULL;
-	char stem[128], diagnostics[160], temperature[160], winds[160];
+	const int64_t kind[] = {
+	    [PICTURE_DIAGNOSTICS] = in->sql_diagnostics_id,
+	    [PICTURE_TEMPERATURE] = green ? in->sql_green_temperatures_id : in->sql_temperatures_id,
+	    [PICTURE_WINDS] = green ? in->sql_green_winds_id : in->sql_winds_id,
+	};
+	char names[NPICTURES][160];
 
-	fpi_stem(&res->setup, res->tag, stem);
-	fpi_diagnostics_name(&res->setup, res->tag, diagnostics);
-	snprintf(temperature, sizeof(temperature), "%s_temperature.png", stem);
-	snprintf(winds, sizeof(winds), "%s_winds.png", stem);
-	if (put_dataset(db, res, diagnostics, in->sql_diagnostics_id, err) == -1 ||
-	    put_dataset(db, res, temperature, green ? in->sql_green_temperatures_id : in->sql_temperatures_id,
-	        err) == -1 ||
-	    put_dataset(db, res, winds, green ? in->sql_green_winds_id : in->sql_winds_id, err) == -1)
-		return -1;
+	picture_names(res, names);
+	for (size_t i = 0; i < NPICTURES; i++)
+		if (put_dataset(db, res, names[i], kind[i], err) == -1)
+			return -1;
 	return 0;
 }
 

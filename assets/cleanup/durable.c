@@ -2,12 +2,12 @@
 
 #include "assets/cleanup/durable.h"
 
-#include "assets/cleanup/look.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "database/database.h"
 #include "database/effect.h"
 #include "step/step.h"
+#include "store/look.h"
 #include "store/sync.h"
 
 #include <inttypes.h>
@@ -15,6 +15,23 @@
 static int not_durable(struct err *err, const char *key, const char *why)
 {
 	return err_code(err, ERR_BAD_DATA, "not_durable", "%s: %s", key, why);
+}
+
+static bool is_cancelled(void *arg)
+{
+	return step_cancelled(arg);
+}
+
+static void tell_progress(size_t done, size_t n, void *arg)
+{
+	step_progress(arg, "objects", (int64_t)done, (int64_t)n);
+}
+
+int durable_look(struct step *step, struct store *st, struct look *v, size_t n, struct err *err)
+{
+	const struct look_watch watch = {.stop = is_cancelled, .progress = tell_progress, .arg = step};
+
+	return look_all(st, v, n, &watch, err);
 }
 
 /* The sum is the store's own record, or that of the bytes read back now. */
@@ -70,7 +87,7 @@ int durable_objects(struct step *step, struct store *st, const json_t *manifest,
 
 	for (size_t i = 0; i < n; i++)
 		seen[i].key = json_str(json_array_get(objects, i), "key", "");
-	rc = look_all(step, st, seen, n, err);
+	rc = durable_look(step, st, seen, n, err);
 	if (rc == 0)
 		rc = check_objects(step, st, objects, seen, read_back, checked, err);
 	free(seen);

@@ -10,8 +10,12 @@
 #include "base/json.h"
 #include "conf/opt.h"
 
+struct look;
 struct step;
 struct store;
+
+/* HEAD of many objects (store/look.h), with progress, until the step is cancelled. */
+int durable_look(struct step *, struct store *, struct look *v, size_t n, struct err *err);
 
 /*
  * Every object of a manifest is there with its size and sha256.  read_back: its bytes are read and hashed;

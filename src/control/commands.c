@@ -218,6 +218,11 @@ static enum verdict cmd_outbox(struct command *c, struct err *err)
 	    c, query_outbox(&c->caller->query, arg_text(c, "state"), json_int(c->args, "limit", 0), err));
 }
 
+static enum verdict cmd_audit_show(struct command *c, struct err *err)
+{
+	return give(c, query_audit(&c->caller->query, json_int(c->args, "id", 0), err));
+}
+
 static enum verdict cmd_why(struct command *c, struct err *err)
 {
 	const char *what = need_text(c, "what", err);
@@ -376,6 +381,20 @@ static enum verdict cmd_release(struct command *c, struct err *err)
 	return after_commit(c, result);
 }
 
+static enum verdict cmd_audit_record(struct command *c, struct err *err)
+{
+	json_t *result = query_object();
+	int64_t id = 0;
+
+	if (engine_audit(c->caller->engine, json_object_get(c->args, "result"), c->caller->who, &id, err) ==
+	    -1) {
+		json_decref(result);
+		return FAILED;
+	}
+	json_object_set_new(result, "audit", json_integer(id));
+	return after_commit(c, result);
+}
+
 static enum verdict launch(struct command *c, struct launch *l, struct err *err)
 {
 	json_t *config = json_object_get(c->args, "config"), *empty = json_object();
@@ -429,6 +448,8 @@ static enum verdict cmd_reload(struct command *c, struct err *err)
 static const struct row rows[] = {
     {"assets.list", false, cmd_assets_list},
     {"assets.show", false, cmd_assets_show},
+    {"audit.record", true, cmd_audit_record},
+    {"audit.show", false, cmd_audit_show},
     {"hold", true, cmd_hold},
     {"holds", false, cmd_holds},
     {"launch", true, cmd_launch},

@@ -34,6 +34,8 @@
  *     release      partition!                                      {"partition": key, "runs": [ids of continued clean-ups]}
  *     holds                                                        {"holds"}
  *     why          what!                                           {"what", "lines", "keys", "runs", "holds"}
+ *     audit.show   id                                              {"audit", "audits"}
+ *     audit.record result! (what audit/audit.h reports)            {"audit": id}
  *     materialize  selection! (list of terms) config partition dry_run   {"run": id}
  *     launch       job! config partition dry_run                   {"run": id}
  *     reload                                                       {"config_file": path}

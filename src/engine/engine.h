@@ -87,6 +87,9 @@ int engine_hold(struct engine *, const char *partition, const char *reason, cons
  * The ids of runs that take up clean-ups the hold had skipped are appended to runs (a JSON array).
  */
 int engine_release(struct engine *, const char *partition, const char *who, json_t *runs, struct err *err);
+/* Keep the report of an audit (audit/audit.h); its number in *id. */
+#define ENGINE_AUDIT_MAX 60000
+int engine_audit(struct engine *, const json_t *result, const char *who, int64_t *id, struct err *err);
 int engine_sensor_pause(struct engine *, const char *name, bool paused, const char *who, struct err *err);
 /* Tick now (or as soon as the tick under way has ended); on_done once it was judged and committed. */
 typedef void engine_tick_fn(const json_t *summary, const struct err *err, void *arg);

@@ -204,6 +204,7 @@ json_t *query_status(const struct query *q, struct err *err)
 	json_object_set(obj, "holds", json_object_get(holds, "holds"));
 	json_object_set_new(obj, "outbox", query_outbox_summary(q));
 	add_places(q, obj);
+	json_object_set_new(obj, "audit", query_audit_summary(q));
 	json_object_set_new(obj, "state_bytes", json_integer(state_bytes(q)));
 	json_object_set_new(obj, "disk", disk_of(q));
 	json_object_set_new(obj, "page", json_text_new(q->page != NULL && q->page[0] != '\0' ? q->page : NULL));

@@ -49,7 +49,8 @@ struct run_filter {
  * {"as_of", "version", "instance", "epoch", "config_file", "daemon", "runs": {"queued", "running"}, "failed_last_day",
  *  "sensors": [sensor..], "holds": [..], "outbox": {"pending", "failed", "retrying", "oldest_at"},
  *  "stores": [{"name", "type", "ok_at", "failed_at", "error"}], "databases": [..] (times of the last answer and the last
- *  failure that the daemon or a step has seen; both null: not asked yet), "state_bytes",
+ *  failure that the daemon or a step has seen; both null: not asked yet),
+ *  "audit": the newest of all partitions, as in query_audit's list | null, "state_bytes",
  *  "disk": {"free_bytes", "total_bytes"} | null, "page",
  *  "push": null or {"address": text or null, "pending", "requests", "records", "accepted", "duplicates", "ignored",
  *                   "unknown", "bad", "refused", "malformed", "unavailable", "last_at", "last_unknown"} (push/push.h)}
@@ -116,6 +117,11 @@ json_t *query_outbox(const struct query *, const char *state, int64_t limit, str
  * "limits": {"max_runs", "max_steps", "max_queued"}}: steps of active runs that run, wait for a slot or for a retry.
  */
 json_t *query_queue(const struct query *, struct err *err);
+/*
+ * {"audit": one of the reports of audit/audit.h + {"id", "who"} | null, "audits": [{"id", "began_at", "at", "who",
+ *  "narrow", "clean", "missing", "mismatched", "extra", "leftover", "unknown"}]} newest first; id 0: the newest
+ */
+json_t *query_audit(const struct query *, int64_t id, struct err *err);
 /* {"holds": [{"partition", "reason", "who", "at"}]} */
 json_t *query_holds(const struct query *, struct err *err);
 /*

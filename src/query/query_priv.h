@@ -29,6 +29,8 @@ json_t *query_key_row(const struct sql_row *);
 /* {"state": "current" | "stale" | "missing", "reasons": [..]} of what was made of an asset for a partition. */
 json_t *query_freshness(const struct query *, const struct conf_asset *, const char *partition);
 
+/* The member "audit" of a status. */
+json_t *query_audit_summary(const struct query *);
 /* The member "outbox" of a status. */
 json_t *query_outbox_summary(const struct query *);
 

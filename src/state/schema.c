@@ -141,6 +141,18 @@ static const char *const script[] = {
     [2] = "CREATE TABLE hint("
           " sensor TEXT NOT NULL, hint TEXT NOT NULL, at INTEGER NOT NULL,"
           " PRIMARY KEY(sensor, hint)) STRICT, WITHOUT ROWID;",
+
+    /* What audits found: the numbers, and the report as it was told. */
+    [3] = "CREATE TABLE audit("
+          " id INTEGER PRIMARY KEY,"
+          " began_at INTEGER NOT NULL, at INTEGER NOT NULL,"
+          " who TEXT NOT NULL,"
+          " narrow INTEGER NOT NULL," /* of one partition or asset */
+          " clean INTEGER NOT NULL,"
+          " missing INTEGER NOT NULL, mismatched INTEGER NOT NULL, extra INTEGER NOT NULL,"
+          " leftover INTEGER NOT NULL, unknown INTEGER NOT NULL,"
+          " result TEXT NOT NULL) STRICT;"
+          "CREATE INDEX audit_wide ON audit(id) WHERE narrow = 0;",
 };
 
 int schema_version(void)

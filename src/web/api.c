@@ -130,6 +130,13 @@ void api_outbox(struct page *p)
 	give(p, query_outbox(&p->web->query, page_param(p, "state"), page_number(p, "limit", 0), &err), &err);
 }
 
+void api_audit(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_audit(&p->web->query, page_number(p, "id", 0), &err), &err);
+}
+
 void api_why(struct page *p)
 {
 	struct err err = ERR_INIT;

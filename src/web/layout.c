@@ -20,6 +20,7 @@ static const struct {
     {"/sensors", "Sensors"},
     {"/deletions", "Deletions"},
     {"/outbox", "Outbox"},
+    {"/audit", "Audit"},
 };
 
 void layout_begin(struct page *p, const char *title, const char *here)

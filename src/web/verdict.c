@@ -157,6 +157,21 @@ static void judge_disk(const json_t *disk, struct verdict *v)
 		        free_bytes / 1000000));
 }
 
+static void judge_audit(const json_t *audit, struct verdict *v)
+{
+	int64_t missing = json_int(audit, "missing", 0), mismatched = json_int(audit, "mismatched", 0);
+
+	if (missing > 0)
+		add(v, "failed", "/audit", json_sprintf("The last audit found %" PRId64 " missing.", missing));
+	if (mismatched > 0)
+		add(v, "failed", "/audit",
+		    json_sprintf("The last audit found %" PRId64 " different from the records.", mismatched));
+	if (missing + mismatched == 0 && json_int(audit, "unknown", 0) > 0)
+		add(v, "warnings", "/audit",
+		    json_sprintf("The last audit could not look at %" PRId64 " places.",
+		        json_int(audit, "unknown", 0)));
+}
+
 /* "3 of 4 sources are current, 1 is late": what people look for first; without nights it is about the sensors. */
 static json_t *headline_of(const struct verdict *v, const json_t *nights)
 {
@@ -204,6 +219,7 @@ void verdict_of(const struct web *w, const json_t *status, const json_t *nights,
 	judge_places(json_object_get(status, "stores"), "Store", v);
 	judge_places(json_object_get(status, "databases"), "Database", v);
 	judge_disk(json_object_get(status, "disk"), v);
+	judge_audit(json_object_get(status, "audit"), v);
 	if (json_bool(status, "draining", false))
 		add(v, "warnings", "/", json_string("The daemon is stopping and starts nothing new."));
 	v->headline = headline_of(v, nights);

@@ -135,9 +135,10 @@ int64_t partition_pictures(struct web *, const char *partition);
 /* ---- what routes lead to ---- */
 
 page_fn page_overview, page_nights, page_partition, page_runs, page_run, page_assets, page_asset, page_sensors,
-    page_sensor, page_queue, page_deletions, page_outbox;
+    page_sensor, page_queue, page_deletions, page_outbox,
+    page_audit;
 page_fn api_status, api_runs, api_run, api_run_logs, api_assets, api_asset, api_sensors, api_sensor_keys,
-    api_sensor_ticks, api_nights, api_events, api_why, api_queue, api_outbox;
+    api_sensor_ticks, api_nights, api_events, api_why, api_queue, api_outbox, api_audit;
 page_fn page_metrics, page_livez, page_readyz, page_feed, page_badge, page_static;
 
 /* ---- gantt_svg.c ---- */

@@ -61,6 +61,8 @@ def daemon_that_knows_everything(root):
         orch.wait_run(orch.failed)
         orch.ctl("hold", "uao/20260407", "--reason", "looked at <again>")
         orch.ctl("sensors", "pause", SENSOR)
+        orch.put("results/2026/stranger.txt", "on no record")
+        orch.ctl("audit")
         orch.page = Page(orch)
         orch.done = orch.runs(state="succeeded")[0]
         yield orch

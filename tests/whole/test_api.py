@@ -125,6 +125,7 @@ def cases(lab):
         "/api/v1/assets/{name}": assets,
         "/api/v1/sensors/{name}/keys": [{"name": SENSOR}],
         "/api/v1/sensors/{name}/ticks": [{"name": SENSOR}],
+        "/api/v1/audit": ["", "?id=1"],
         "/api/v1/nights": ["", "?days=3", "?until=20260408"],
         "/api/v1/events": ["", "?limit=2", "?after=5"],
         "/api/v1/why/{what}": [{"what": partition}, {"what": "uao/20260409"}],
@@ -166,7 +167,7 @@ def test_refusals_are_as_described(lab, doc):
         if "404" not in responses:
             assert "{" not in path, f"{path}: what when there is no such thing?"
             continue
-        status, headers, body = lab.page.get(re.sub(r"\{\w+\}", "nothing-like-it", path.replace("{id}", "999999")))
+        status, headers, body = lab.page.get(re.sub(r"\{\w+\}", "nothing-like-it", path.replace("{id}", "999999")) + ("" if "{" in path else "?id=999999"))
         assert status == 404, path
         kind = headers["Content-Type"].split(";")[0]
         content = responses["404"]["content"]
@@ -178,7 +179,7 @@ def test_refusals_are_as_described(lab, doc):
 def test_orchctl_says_the_same(lab, doc):
     """One serializer: what --json prints fits the schema of the API."""
     pairs = {"Runs": ("runs", "list"), "RunShow": ("runs", "show", lab.failed), "Assets": ("assets", "list"), "Sensors": ("sensors", "list"),
-             "Keys": ("sensors", "keys", SENSOR), "Status": ("status",), "Why": ("why", lab.done["partition"])}
+             "Keys": ("sensors", "keys", SENSOR), "Status": ("status",), "AuditReport": ("audit", "--last"), "Why": ("why", lab.done["partition"])}
     for name, args in pairs.items():
         check(doc, {"$ref": f"#/components/schemas/{name}"}, lab.orchctl("--json", *args).stdout, f"orchctl {' '.join(map(str, args))}")
 

@@ -1,15 +1,13 @@
 #include "config.h"
 
-#include "assets/cleanup/look.h"
-
-#include "step/step.h"
+#include "store/look.h"
 
 #include <event2/event.h>
 
 #define AT_A_TIME 16
 
 struct looking {
-	struct step *step;
+	const struct look_watch *watch;
 	struct store *store;
 	struct look *v;
 	size_t n, next, done;
@@ -48,7 +46,8 @@ static void on_info(const struct store_object *obj, const struct err *err, void 
 		fail(l, err);
 	}
 	l->done++;
-	step_progress(l->step, "objects", (int64_t)l->done, (int64_t)l->n);
+	if (l->watch->progress != NULL)
+		l->watch->progress(l->done, l->n, l->watch->arg);
 	start_next(o);
 }
 
@@ -57,7 +56,7 @@ static void start_next(struct one *o)
 	struct looking *l = o->all;
 	const struct err cancelled = {.class = ERR_CANCELLED, .text = "cancelled while checking objects"};
 
-	if (step_cancelled(l->step))
+	if (l->watch->stop != NULL && l->watch->stop(l->watch->arg))
 		fail(l, &cancelled);
 	if (l->rc == -1 || l->next == l->n)
 		return;
@@ -65,9 +64,9 @@ static void start_next(struct one *o)
 	o->op = store_head(l->store, l->v[o->i].key, on_info, o);
 }
 
-int look_all(struct step *step, struct store *st, struct look *v, size_t n, struct err *err)
+int look_all(struct store *st, struct look *v, size_t n, const struct look_watch *watch, struct err *err)
 {
-	struct looking l = {.step = step, .store = st, .v = v, .n = n};
+	struct looking l = {.watch = watch, .store = st, .v = v, .n = n};
 
 	for (size_t i = 0; i < AT_A_TIME; i++) {
 		l.slot[i].all = &l;
