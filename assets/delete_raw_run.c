@@ -220,7 +220,7 @@ static int enter_eligible(struct cleanup *c, json_t **checked, struct err *err)
 		stop_here(c, xasprintf("%s was sent again: a new upload is under way", changed));
 	free(changed);
 	if (c->kept_why == NULL && clock_now() - newest < c->conf->hold)
-		return err_code(err, ERR_TRANSIENT, "hold_time", "raw objects are kept until %s",
+		return step_again(c->step, newest + c->conf->hold, err, "raw objects are kept until %s",
 		    utctime_format(newest + c->conf->hold, at));
 	return 0;
 }

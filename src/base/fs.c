@@ -93,7 +93,7 @@ int fs_write_all(int fd, const void *p, size_t n, struct err *err)
 static int write_beside(const char *path, const void *p, size_t n, mode_t mode, bool durable, struct err *err)
 {
 	char *parent = fs_dirname(path);
-	char *tmp = xasprintf("%s/.tmp-XXXXXX", parent);
+	char *tmp = xasprintf("%s/" FS_TMP_PREFIX "XXXXXX", parent);
 	int rc = -1, fd = mkostemp(tmp, O_CLOEXEC);
 
 	if (fd == -1) {

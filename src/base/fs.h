@@ -17,7 +17,9 @@ int fs_mkdirs(const char *path, mode_t mode, struct err *err);
 int fs_sync_dir(const char *path, struct err *err);
 /* fsync the directory that holds path. */
 int fs_sync_parent(const char *path, struct err *err);
-/* Write beside (".tmp-" prefix), fsync, rename over path, fsync the directory. */
+/* Names of files that are being written. */
+#define FS_TMP_PREFIX ".tmp-"
+/* Write beside (under such a name), fsync, rename over path, fsync the directory. */
 int fs_write_durable(const char *path, const void *p, size_t n, mode_t mode, struct err *err);
 /* The same without fsync: whole or absent after a crash of the program, not of the machine. */
 int fs_write_atomic(const char *path, const void *p, size_t n, mode_t mode, struct err *err);

@@ -29,6 +29,7 @@
 #define LOOK_MS       250 /* between two looks at a journal, or at a process we have no descriptor for */
 #define JOURNAL_SLICE (1 << 20) /* bytes of a journal read in one turn */
 #define EVENTS_KEPT   500 /* of one attempt in the database; the journal itself has them all */
+#define AGAIN_MIN_MS  1000 /* a step that asks for a time that is past must not spin */
 #define SUPERVISOR_MS 2000 /* a command's supervisor has the grace itself; ours is this much longer */
 
 struct attempt {
@@ -472,6 +473,7 @@ static void record_attempt(struct attempt *a, const struct exitrec *rec, const s
 	    "isitssssiiddii", a->step->run->id, a->step->asset, a->n, a->engine->now,
 	    a->never_started ? "never_started"
 	    : ok             ? step_outcome_name(rec->outcome)
+	    : rec->again_at  ? STEP_AGAIN
 	                     : "failed",
 	    ok ? NULL : err_class_name(err->class), ok || !err->code[0] ? NULL : err->code,
 	    ok ? NULL : err->text, (int64_t)rec->exit_code, (int64_t)rec->signal, rec->utime_s, rec->stime_s,
@@ -507,6 +509,15 @@ static void succeed(struct engine *e, struct run_step *step, struct exitrec *rec
 	    "ssitss", step->asset, step->run->partition, step->run->id, e->now, result_name(step->outcome),
 	    metadata);
 	free(metadata);
+}
+
+/* It asked for it: neither a failure nor charged. */
+static void wait_again(struct engine *e, struct run_step *step, tm_ms at)
+{
+	step->err.class = ERR_NONE;
+	snprintf(step->err.code, sizeof(step->err.code), STEP_AGAIN);
+	step->not_before = MAX(at, e->now + AGAIN_MIN_MS);
+	step_set_state(e->state, step, STEP_RETRYING, e->now);
 }
 
 static void fail(struct engine *e, struct run_step *step, const char *kill_reason)
@@ -550,6 +561,8 @@ bool attempt_settle(struct engine *e, struct run_step *step)
 		err = rec.err;
 	else if (err_is(&err, "not_found"))
 		no_record_error(a, &err);
+	if (a->kill_reason != NULL || err.class != ERR_TRANSIENT)
+		rec.again_at = 0; /* what stopped it counts */
 	if (a->kill_reason != NULL && err.class != ERR_NONE)
 		for (size_t i = 0; i < NITEMS(stop_verdict); i++)
 			if (strcmp(stop_verdict[i].reason, a->kill_reason) == 0)
@@ -563,11 +576,15 @@ bool attempt_settle(struct engine *e, struct run_step *step)
 	step->err = err;
 	if (err.class == ERR_NONE)
 		succeed(e, step, &rec);
+	else if (rec.again_at != 0)
+		wait_again(e, step, rec.again_at);
 	else
 		fail(e, step, a->kill_reason);
 	attempt_dir_settle(a->dir, NULL);
 	if (has_record)
 		exitrec_release(&rec);
+	else
+		attempt_dir_sweep(a->dir);
 	attempt_forget(step);
 	return true;
 }

@@ -382,5 +382,7 @@ const char *engine_wait_reason(struct engine *e, int64_t run_id, const char *ass
 
 	if (run == NULL)
 		return NULL;
+	if (step != NULL && step_waits(step))
+		return step->err.text;
 	return step ? step->wait_reason : run->wait_reason;
 }

@@ -241,8 +241,8 @@ static void dup_text(char **where, const struct sql_row *row, int col)
 
 static void load_error(struct err *err, const char *class, const char *code, const char *text)
 {
-	if (class != NULL)
-		err_code(err, err_class_parse(class), code, "%s", text ? text : "");
+	if (class != NULL || code != NULL)
+		err_code(err, class ? err_class_parse(class) : ERR_NONE, code, "%s", text ? text : "");
 }
 
 static void load_steps(struct state *st, struct run *run)
@@ -397,6 +397,9 @@ void step_set_state(struct state *st, struct run_step *s, enum step_state to, tm
 	if (to == STEP_SKIPPED) {
 		run_event(st, s->run, s->asset, s->attempts, "step", now, "skipped: %s", s->err.text);
 		log_info("run %" PRId64 " asset=%s state=skipped: %s", s->run->id, s->asset, s->err.text);
+	} else if (step_waits(s)) {
+		run_event(st, s->run, s->asset, s->attempts, "step", now, "waits: %s", s->err.text);
+		log_info("run %" PRId64 " asset=%s state=retrying: %s", s->run->id, s->asset, s->err.text);
 	} else if (to == STEP_FAILED || to == STEP_RETRYING) {
 		run_event(st, s->run, s->asset, s->attempts, "step", now, "%s (%s): %s", step_state_name(to),
 		    err_class_name(s->err.class), s->err.text);
@@ -415,6 +418,26 @@ struct run_step *run_step_find(struct run *run, const char *asset)
 		if (strcmp(run->steps[i].asset, asset) == 0)
 			return &run->steps[i];
 	return NULL;
+}
+
+bool step_waits(const struct run_step *s)
+{
+	return s->state == STEP_RETRYING && s->err.class == ERR_NONE && err_is(&s->err, STEP_AGAIN);
+}
+
+bool run_is_parked(const struct run *run)
+{
+	bool waits = false;
+
+	for (size_t i = 0; run->state == RUN_RUNNING && i < run->nsteps; i++) {
+		const struct run_step *s = &run->steps[i];
+
+		if (step_waits(s))
+			waits = true;
+		else if (!step_state_is_end(s->state) && s->state != STEP_WAITING)
+			return false;
+	}
+	return waits;
 }
 
 /* What the ended dependencies make of a waiting step; STEP_WAITING: nothing yet. */

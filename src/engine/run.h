@@ -32,7 +32,7 @@ enum step_state {
 	STEP_WAITING, /* a dependency has not ended */
 	STEP_READY, /* waits for a slot */
 	STEP_RUNNING, /* has an attempt */
-	STEP_RETRYING, /* waits until not_before */
+	STEP_RETRYING, /* waits until not_before, after a failure or because it asked to (step_waits) */
 	STEP_SUCCEEDED,
 	STEP_FAILED,
 	STEP_SKIPPED,
@@ -41,6 +41,8 @@ enum step_state {
 };
 
 enum result { RESULT_NONE, RESULT_OK, RESULT_WARNINGS, RESULT_NO_DATA, RESULT_NKINDS };
+
+#define STEP_AGAIN "again" /* the code of a step's wait */
 
 struct run_step {
 	struct run *run;
@@ -59,6 +61,8 @@ struct run_step {
 	struct attempt *attempt; /* while running */
 	const char *wait_reason; /* why a ready step is not running; a literal, for people */
 };
+/* Whether the step asked to be taken up again later, which is no failure; its err.text says why, for people. */
+bool step_waits(const struct run_step *s);
 
 struct run {
 	TAILQ_ENTRY(run) link;
@@ -105,6 +109,8 @@ void run_load_active(struct state *, struct conf *, struct run_list *list);
 void run_set_state(struct state *, struct run *, enum run_state to, tm_ms now);
 void step_set_state(struct state *, struct run_step *, enum step_state to, tm_ms now);
 struct run_step *run_step_find(struct run *, const char *asset);
+/* Nothing of the run goes on by itself before a time that one of its steps asked for: it takes no slot of limits.max_runs. */
+bool run_is_parked(const struct run *run);
 /* One line of a run's history. */
 void run_event(struct state *, const struct run *, const char *asset, int64_t attempt, const char *kind,
     tm_ms now, const char *fmt, ...) PRINTF(7, 8);

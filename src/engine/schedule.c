@@ -36,6 +36,8 @@ static const char *partition_conflict(struct engine *e, const struct run *run)
 	{
 		if (other == run || !partition_excludes(run->partition, other->partition))
 			continue;
+		if (run_is_parked(other))
+			return "another run of this partition waits to go on";
 		if (other->state == RUN_RUNNING)
 			return "another run of this partition is under way";
 		if (other->id < run->id)
@@ -156,7 +158,7 @@ static void count_running(struct engine *e, struct pool_use *use, int64_t *runs,
 		use[i] = (struct pool_use){.pool = &e->conf->pools[i]};
 	TAILQ_FOREACH(run, &e->runs, link)
 	{
-		*runs += run->state == RUN_RUNNING;
+		*runs += run->state == RUN_RUNNING && !run_is_parked(run);
 		for (size_t i = 0; i < run->nsteps; i++) {
 			const struct run_step *s = &run->steps[i];
 			struct pool_use *pool = pool_of(use, e->conf->npools, s->conf ? s->conf->pool : NULL);

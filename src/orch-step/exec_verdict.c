@@ -17,6 +17,8 @@
 struct summary {
 	const char *asset;
 	bool warned, no_data;
+	tm_ms again_at; /* 0: not asked for */
+	char again_why[400];
 	json_t *metadata; /* plain values */
 	char exception[400];
 };
@@ -39,6 +41,10 @@ static int on_message(const struct journal_msg *m, void *arg)
 	switch (m->kind) {
 	case MSG_WARNING: s->warned = true; break;
 	case MSG_NO_DATA: s->no_data = true; break;
+	case MSG_AGAIN:
+		s->again_at = m->done;
+		snprintf(s->again_why, sizeof(s->again_why), "%s", m->text);
+		break;
 	/* A check that fails does not undo the materialization, but it must be seen. */
 	case MSG_CHECK: s->warned |= !m->passed; break;
 	case MSG_MATERIALIZATION:
@@ -80,6 +86,14 @@ static void set_error(struct exitrec *rec, enum err_class class, const char *wha
 	err_code(&rec->err, class, code, "%s%s%s", what, words[0] ? ": " : "", words);
 }
 
+/* A command that asks to be started again later has not failed, whether it said 0 or "try again". */
+static void set_again(struct exitrec *rec, const struct summary *s)
+{
+	rec->again_at = s->again_at;
+	err_code(&rec->err, ERR_TRANSIENT, "again", "%s",
+	    s->again_why[0] ? s->again_why : "asked to be started again");
+}
+
 void exec_verdict(
     const struct exec_end *end, const char *dir, const struct step_context *ctx, struct exitrec *rec)
 {
@@ -104,6 +118,8 @@ void exec_verdict(
 		    "killed: it did not stop within %" PRId64 " ms of TERM", ctx->grace_ms);
 	else if (end->stopped)
 		err_code(&rec->err, ERR_CANCELLED, "stopped", "stopped by TERM");
+	else if (s.again_at != 0 && (v.class == ERR_NONE || v.class == ERR_TRANSIENT))
+		set_again(rec, &s);
 	else if (v.class != ERR_NONE)
 		set_error(rec, v.class, what, &s, end);
 	else if (s.no_data || v.outcome == OUTCOME_NO_DATA)

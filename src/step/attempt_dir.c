@@ -8,6 +8,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 char *attempt_dir_run(const char *state_dir, const char *run)
 {
@@ -60,4 +62,25 @@ int attempt_dir_settle(const char *dir, struct err *err)
 
 	free(work);
 	return rc;
+}
+
+static void remove_half_written(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *de;
+
+	while (d != NULL && (de = readdir(d)) != NULL)
+		if (strncmp(de->d_name, FS_TMP_PREFIX, strlen(FS_TMP_PREFIX)) == 0)
+			unlinkat(dirfd(d), de->d_name, 0);
+	if (d != NULL)
+		closedir(d);
+}
+
+void attempt_dir_sweep(const char *dir)
+{
+	char *ledger = fs_join(dir, "../" ATTEMPT_LEDGER);
+
+	remove_half_written(dir);
+	remove_half_written(ledger);
+	free(ledger);
 }

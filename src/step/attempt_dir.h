@@ -35,5 +35,7 @@ int attempt_dir_prepare(const char *dir, struct err *err);
  * inodes freed within the last half minute, so a folder removed per step would slow down every file made after it.
  */
 int attempt_dir_settle(const char *dir, struct err *err);
+/* Its process left no verdict: remove what it was writing when it died, in its folder and in the ledger. */
+void attempt_dir_sweep(const char *dir);
 
 #endif

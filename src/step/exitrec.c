@@ -87,6 +87,7 @@ static json_t *record_json(const struct exitrec *rec)
 	json_object_set_new(j, "ok", json_boolean(rec->err.class == ERR_NONE));
 	json_object_set_new(j, "outcome", json_string(step_outcome_name(rec->outcome)));
 	json_object_set_new(j, "error", error_json(&rec->err));
+	json_object_set_new(j, "again_at", rec->again_at ? time_json(rec->again_at) : json_null());
 	json_object_set_new(j, "exit_code", optional_int(rec->exit_code));
 	json_object_set_new(j, "signal", optional_int(rec->signal));
 	json_object_set_new(usage, "utime_s", json_real(rec->utime_s));
@@ -107,7 +108,7 @@ static json_t *record_json(const struct exitrec *rec)
 /* As fs_write_durable but for the folder's fsync (see the header). */
 static int write_record(const char *dir, const struct strbuf *text, struct err *err)
 {
-	char *path = fs_join(dir, ATTEMPT_EXIT), *tmp = fs_join(dir, ".tmp-" ATTEMPT_EXIT);
+	char *path = fs_join(dir, ATTEMPT_EXIT), *tmp = fs_join(dir, FS_TMP_PREFIX ATTEMPT_EXIT);
 	int rc = -1, fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd == -1) {
@@ -123,6 +124,8 @@ static int write_record(const char *dir, const struct strbuf *text, struct err *
 	else
 		rc = 0;
 	close(fd);
+	if (rc == -1)
+		unlink(tmp);
 out:
 	free(tmp);
 	free(path);
@@ -181,6 +184,9 @@ static int read_record(const json_t *j, int64_t attempt, struct exitrec *rec, st
 	if (utctime_parse(json_str(j, "started", ""), &rec->started) == -1 ||
 	    utctime_parse(json_str(j, "ended", ""), &rec->ended) == -1)
 		return bad(err, "no times");
+	if (json_str(j, "again_at", NULL) != NULL &&
+	    utctime_parse(json_str(j, "again_at", ""), &rec->again_at) == -1)
+		return bad(err, "\"again_at\" is no time");
 	rec->exit_code = (int)json_int(j, "exit_code", -1);
 	rec->signal = (int)json_int(j, "signal", -1);
 	rec->utime_s = json_number_value(json_object_get(usage, "utime_s"));

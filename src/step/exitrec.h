@@ -20,6 +20,7 @@ struct exitrec {
 	int64_t attempt;
 	struct err err; /* class ERR_NONE: the attempt succeeded */
 	enum step_outcome outcome; /* of a success */
+	tm_ms again_at; /* with class TRANSIENT: a wait that is no failure, until then; 0: none */
 	int exit_code, signal; /* of the command or program; -1: not ended that way */
 	double utime_s, stime_s;
 	int64_t maxrss_kib;

@@ -2,6 +2,8 @@
 
 #include "step/journal_msg.h"
 
+#include "base/utctime.h"
+
 #include <string.h>
 
 #define PIPES_VERSION_KEY "__dagster_pipes_version"
@@ -22,6 +24,7 @@ static const struct kind_row {
     [MSG_WARNING] = {"warning", NULL},
     [MSG_EFFECT] = {"effect", NULL},
     [MSG_NO_DATA] = {"no_data", NULL},
+    [MSG_AGAIN] = {"again", NULL},
     [MSG_CUSTOM] = {"custom", "report_custom_message"},
 };
 static_assert(NITEMS(kind_row) == MSG_NKINDS, "a row for every kind");
@@ -101,6 +104,7 @@ static void set_lent(json_t *obj, const char *key, const json_t *value)
 static json_t *encode_params(const struct journal_msg *m)
 {
 	json_t *p = json_object(), *exception;
+	char at[UTCTIME_MAX];
 
 	switch (m->kind) {
 	case MSG_OPENED: json_object_set_new(p, "extras", json_object()); break;
@@ -150,6 +154,10 @@ static json_t *encode_params(const struct journal_msg *m)
 		set_text(p, "sha256", m->sha256);
 		break;
 	case MSG_NO_DATA: set_text(p, "text", m->text); break;
+	case MSG_AGAIN:
+		set_text(p, "at", utctime_format(m->done, at));
+		set_text(p, "text", m->text);
+		break;
 	case MSG_CUSTOM: set_lent(p, "payload", m->metadata); break;
 	case MSG_NKINDS: break;
 	}
@@ -234,6 +242,11 @@ static void decode_params(const json_t *p, struct journal_msg *m)
 		m->sha256 = json_str(p, "sha256", NULL);
 		break;
 	case MSG_NO_DATA: m->text = json_str(p, "text", ""); break;
+	case MSG_AGAIN:
+		if (utctime_parse(json_str(p, "at", ""), &m->done) == -1)
+			m->done = 0;
+		m->text = json_str(p, "text", "");
+		break;
 	case MSG_CUSTOM: m->metadata = p; break;
 	}
 	if ((m->kind == MSG_MATERIALIZATION || m->kind == MSG_CHECK) && !json_is_object(m->metadata))

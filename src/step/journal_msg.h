@@ -2,7 +2,7 @@
  * journal_msg.h: one message of a step, in both directions.
  *
  * The form on disk is that of Dagster Pipes 0.1: {"__dagster_pipes_version", "method", "params"}, one object a line.
- * Ours that Pipes has no method for (progress, warning, effect, no_data) are custom messages whose payload has that
+ * Ours that Pipes has no method for (progress, warning, effect, no_data, again) are custom messages whose payload has that
  * one member; everything else comes back as MSG_CUSTOM.
  */
 #ifndef JOURNAL_MSG_H
@@ -27,6 +27,7 @@ enum msg_kind {
 	MSG_WARNING, /* name: label, text */
 	MSG_EFFECT, /* name: verb, text: key or table, done: size, sha256 */
 	MSG_NO_DATA, /* text */
+	MSG_AGAIN, /* done: not before this time (milliseconds, 0: none that could be read), text: why */
 	MSG_CUSTOM, /* metadata: the payload, any JSON value */
 	MSG_NKINDS
 };

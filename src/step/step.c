@@ -21,6 +21,7 @@ struct step {
 	struct resources *resources;
 	json_t *metadata;
 	bool warned, no_data;
+	tm_ms again_at;
 };
 
 static volatile sig_atomic_t term_received;
@@ -180,6 +181,7 @@ void step_run(struct step *s, const struct asset_type *type, asset_run_fn *run, 
 	if (rc == 0 && !s->ctx.dry_run)
 		put_materialization(s);
 	rec->outcome = s->no_data ? OUTCOME_NO_DATA : s->warned ? OUTCOME_WARNINGS : OUTCOME_OK;
+	rec->again_at = rec->err.class == ERR_TRANSIENT ? s->again_at : 0;
 	rec->metadata = json_incref(s->metadata);
 	end_journal(s, rec);
 }
@@ -318,6 +320,18 @@ void step_no_data(struct step *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	put_text(s, (struct journal_msg){.kind = MSG_NO_DATA}, fmt, ap);
 	va_end(ap);
+}
+
+int step_again(struct step *s, tm_ms at, struct err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	s->again_at = at;
+	va_start(ap, fmt);
+	err_vset(err, ERR_TRANSIENT, "again", fmt, ap);
+	va_end(ap);
+	put(s, &(struct journal_msg){.kind = MSG_AGAIN, .done = at, .text = err->text});
+	return -1;
 }
 
 void step_progress(struct step *s, const char *what, int64_t done, int64_t total)

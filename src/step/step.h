@@ -60,5 +60,10 @@ void step_effect(struct step *, const char *verb, const char *what, int64_t size
 void step_metadata(struct step *, const char *key, json_t *value);
 /* "no_data": finished, nothing to do for those downstream, who are skipped with this reason. */
 void step_no_data(struct step *, const char *fmt, ...) PRINTF(2, 3);
+/*
+ * What is to be done may not be done before `at`: report it and return -1 with the class TRANSIENT that this fills in.  The
+ * step is taken up again at that time, as often as it asks, and its retries are not charged.
+ */
+int step_again(struct step *, tm_ms at, struct err *err, const char *fmt, ...) PRINTF(4, 5);
 
 #endif

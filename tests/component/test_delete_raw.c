@@ -321,7 +321,7 @@ static const struct {
     {"lost-row", lose_row, "not_durable", "holds 2 rows of run 01KTEST, 3 were written"},
     {"lost-table", lose_table, "", "sky"},
     {"hold", set_hold, "hold", "under review"},
-    {"hold-time", set_hold_time, "hold_time", "kept until"},
+    {"hold-time", set_hold_time, "again", "kept until"},
     {"outside", narrow_prefix, "refused", "lies outside of raw/other/"},
 };
 

@@ -21,6 +21,12 @@ static json_t *script(const char *text)
 
 static void test_verdicts(void)
 {
+/* Braces are doubled: the command is a template. */
+#define SAY(payload)                                                                        \
+	"echo '{{\"__dagster_pipes_version\":\"0.1\",\"method\":\"report_custom_message\"," \
+	"\"params\":{{\"payload\":{{\"again\":{{" payload "}}}}}}}}' >> $ORCH_JOURNAL; "
+#define AGAIN   SAY("\"at\":\"2026-04-18T00:00:00Z\",\"text\":\"clouds\"")
+#define NO_TIME SAY("\"at\":\"tomorrow\"")
 	static const struct {
 		const char *script;
 		enum err_class class;
@@ -37,6 +43,10 @@ static void test_verdicts(void)
 	    {"kill -SEGV $$", ERR_PERMANENT, OUTCOME_OK, "signal_11",
 	        "killed by signal 11 (Segmentation fault)"},
 	    {"kill -KILL $$", ERR_TRANSIENT, OUTCOME_OK, "signal_9", "killed by signal 9 (Killed)"},
+	    {AGAIN "exit 0", ERR_TRANSIENT, OUTCOME_OK, "again", "clouds"},
+	    {AGAIN "exit 75", ERR_TRANSIENT, OUTCOME_OK, "again", "clouds"},
+	    {AGAIN "exit 1", ERR_PERMANENT, OUTCOME_OK, "exit_1", "exit code 1"},
+	    {NO_TIME "exit 0", ERR_NONE, OUTCOME_OK, "", ""},
 	};
 
 	for (size_t i = 0; i < NITEMS(t); i++) {

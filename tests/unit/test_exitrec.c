@@ -39,10 +39,11 @@ static void test_round_trip(void)
 	ok(exitrec_read(test_dir(), 2, &got, &err) == -1 && err_is(&err, "bad_record"), "not of attempt 2: %s",
 	    err.text);
 	err_code(&rec.err, ERR_TRANSIENT, "killed", "killed by \xff signal %d", 9);
-	rec.exit_code = -1, rec.signal = 9;
+	rec.exit_code = -1, rec.signal = 9, rec.again_at = 1776470400000;
 	ok(exitrec_write(test_dir(), &rec, &err) == 0, "another one replaces it");
 	ok(exitrec_read(test_dir(), 3, &got, &err) == 0 && got.err.class == ERR_TRANSIENT &&
-	        err_is(&got.err, "killed") && got.signal == 9 && got.exit_code == -1,
+	        err_is(&got.err, "killed") && got.signal == 9 && got.exit_code == -1 &&
+	        got.again_at == 1776470400000,
 	    "an error comes back: %s", got.err.text);
 	exitrec_release(&got);
 	exitrec_release(&rec);
@@ -59,6 +60,8 @@ static void test_refused(void)
 	    {HEAD "\"ok\":true,\"outcome\":\"ok\",\"error\":null" TIMES, true},
 	    {HEAD "\"ok\":false,\"outcome\":\"ok\",\"error\":{\"class\":\"transient\",\"text\":\"x\"}" TIMES,
 	        true},
+	    {HEAD "\"ok\":true,\"outcome\":\"ok\",\"error\":null,\"again_at\":null" TIMES, true},
+	    {HEAD "\"ok\":true,\"outcome\":\"ok\",\"error\":null,\"again_at\":\"later\"" TIMES, false},
 	    {HEAD "\"ok\":true,\"outcome\":\"ok\",\"error\":{\"class\":\"transient\"}" TIMES, false},
 	    {HEAD "\"ok\":false,\"outcome\":\"ok\",\"error\":null" TIMES, false},
 	    {HEAD "\"ok\":false,\"outcome\":\"ok\",\"error\":{\"class\":\"none\"}" TIMES, false},

@@ -62,6 +62,7 @@ static void test_round_trip(void)
 	    {.kind = MSG_CHECK, .name = "rows", .asset = "analyze", .passed = true, .level = LOG_ERROR_},
 	    {.kind = MSG_STREAM, .name = "stderr", .text = "boo"},
 	    {.kind = MSG_NO_DATA, .text = "cloudy"},
+	    {.kind = MSG_AGAIN, .done = 1776470400000, .text = "raw is kept"},
 	    {.kind = MSG_MATERIALIZATION, .name = "analyze", .metadata = metadata},
 	    {.kind = MSG_CUSTOM, .metadata = payload},
 	    {.kind = MSG_CLOSED, .name = "ValueError", .text = "ValueError: boom"},
@@ -80,6 +81,7 @@ static void test_round_trip(void)
 	    "check|rows||0/0\n"
 	    "stream|stderr|boo|0/0\n"
 	    "no_data||cloudy|0/0\n"
+	    "again||raw is kept|1776470400000/0\n"
 	    "materialization|analyze||0/0|{\"rows\":{\"raw_value\":180,\"type\":\"int\"}}\n"
 	    "custom|||0/0|{\"mine\":[1,2]}\n"
 	    "closed|ValueError|ValueError: boom|0/0\n",

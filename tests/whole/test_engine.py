@@ -41,7 +41,7 @@ def pipeline(orch, **assets):
     lines, names = [], list(assets)
     for i, (name, what) in enumerate(assets.items()):
         command, options = what if isinstance(what, tuple) else (what, "")
-        command = command.replace("{root}", str(orch.root)).replace("{", "{{").replace("}", "}}").replace("'", "''")
+        command = command.replace("{root}", str(orch.root)).replace("'", "''")
         deps = f"deps: [{names[i - 1]}], " if i else ""
         options = f"{options}, " if options else ""
         lines.append(f"  {name}: {{type: exec, shell: true, {deps}{options}command: ['{command}']}}")
@@ -219,6 +219,48 @@ def test_a_killed_step_is_tried_again(orch):
     wait_for_file(orch.root / "begun.2")
     (orch.root / "go").touch()
     assert orch.wait_run(run)["state"] == "succeeded"
+
+
+def again_after(seconds):
+    """A command that does its work once the time it asked for has come."""
+    say = ('{"__dagster_pipes_version": "0.1", "method": "report_custom_message",'
+           ' "params": {"payload": {"again": {"at": "%s", "text": "the dome is shut"}}}}')
+    return (f"[ -e {{root}}/due ] || date -u -d '+{seconds} seconds' +%Y-%m-%dT%H:%M:%SZ > {{root}}/due; "
+            "echo x >> {root}/tries; [ $(date +%s) -ge $(date -d $(cat {root}/due) +%s) ] && exit 0; "
+            f"printf '{say}\\n' $(cat {{root}}/due) >> $ORCH_JOURNAL")
+
+
+def test_a_step_may_ask_to_be_taken_up_again_later(orch):
+    pipeline(orch, work=(again_after(4), "retries: 0"), after="echo done")
+    orch.config.write_text(orch.config.read_text().replace("limits: {", "limits: {max_runs: 1, "))
+    orch.start()
+    run = launch(orch, "--partition", "a")
+    def step():
+        return orch.steps(run)["work"]
+    wait_until(lambda: step()["state"] == "retrying", "the step waits")
+    assert step()["wait_reason"] == "the dome is shut" and step()["not_before"] and step()["attempts"][0]["outcome"] == "again"
+    assert "the dome is shut" in orch.text("runs", "show", run)
+    orch.kill()
+    orch.start()
+    assert step()["wait_reason"] == "the dome is shut"
+    # It takes no slot meanwhile, but nobody else gets its partition.
+    same, other = launch(orch, "--partition", "a"), launch(orch, "--partition", "b")
+    (orch.root / "due").unlink()
+    assert "waits to go on" in orch.show(same)["wait_reason"]
+    wait_until(lambda: orch.steps(other)["work"]["state"] != "waiting", "another partition goes on")
+    orch.ctl("runs", "cancel", other)
+    orch.ctl("runs", "cancel", same)
+    ended = orch.wait_run(run)
+    assert ended["state"] == "succeeded" and ended["error"] is None
+    assert [a["outcome"] for a in orch.steps(run)["work"]["attempts"]][-1] == "ok"
+
+
+def test_a_waiting_step_can_be_canceled(orch):
+    pipeline(orch, work=(again_after(3600), "retries: 0")).start()
+    run = launch(orch)
+    wait_until(lambda: orch.steps(run)["work"]["state"] == "retrying", "the step waits")
+    orch.ctl("runs", "cancel", run)
+    assert orch.wait_run(run)["state"] == "canceled"
 
 
 def test_a_step_killed_with_the_daemon_is_tried_again(orch):

@@ -1,5 +1,6 @@
 """Whole nights of the airglow pipeline, on the embedded pair and on servers, from the instrument's files to the cleaned-up store."""
 
+import re
 import signal
 
 import pytest
@@ -121,6 +122,24 @@ def test_hold_keeps_the_raw_data(project):
     project.ctl("release", partition(upload))
     project.wait_idle()
     wait_until(lambda: not [k for k in project.keys("raw/") if "tar.gz" in k], "the raw data is deleted after the release")
+
+
+def test_raw_data_is_held_for_a_while(project):
+    for path in (project.root / "jobs").glob("*.yaml"):
+        text = re.sub(r"(?m)^(\s*)(retries): 50$", r"\1\2: 0", path.read_text())
+        path.write_text(text.replace("hold: 0s", "hold: 8s"))
+    upload = nights.night()
+    project.start()
+    nights.send(project, upload)
+    run = project.tick()["runs"][0]["run"]
+
+    def cleanup():
+        return project.steps(run)["cleanup"]
+    wait_until(lambda: cleanup()["state"] == "retrying", "the clean-up waits")
+    assert "raw objects are kept until" in cleanup()["wait_reason"]
+    assert set(upload.pieces) <= {k[4:] for k in project.keys("raw/")}
+    assert project.wait_run(run)["state"] == "succeeded"
+    assert not [k for k in project.keys("raw/") if "tar.gz" in k]
 
 
 def test_a_damaged_archive_fails_before_anything_is_deleted(project):
