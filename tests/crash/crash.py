@@ -17,7 +17,6 @@ import multiprocessing
 import os
 import pathlib
 import random
-import shutil
 import signal
 import sys
 import tempfile
@@ -41,52 +40,7 @@ if ARGS.build:
     os.environ["ORCH_BUILDDIR"] = str(pathlib.Path(ARGS.build).resolve())
 
 import nights  # noqa: E402 - it reads the environment
-from orch import Failed, wait_until  # noqa: E402
-
-TABLES = ("DataSet", "fpi_sky", "fpi_laser")
-
-
-class Broken(Exception):
-    """A promise that did not hold."""
-
-
-def project(root):
-    orch = nights.init_project(root)
-    # Ticks come by themselves, so that a kill never loses the only one.
-    for path in (orch.root / "jobs").glob("*.yaml"):
-        path.write_text(path.read_text().replace("every: 1h", "every: 200ms"))
-    return orch
-
-
-def outcome(orch):
-    """What a night leaves behind, without what may differ between two runs of it."""
-    images = {k: orch.read(k) for k in orch.keys("fpi/")}
-    # Text and pictures are functions of the images; the others name their run.
-    products = {k: orch.read(k) for k in orch.keys() if k.endswith((".png",)) or k.startswith("madrigal/")}
-    return {
-        "keys": [k for k in orch.keys()],
-        "images": images,
-        "products": products,
-        "rows": {t: nights.table(orch, t) for t in TABLES},
-    }
-
-
-def results_are_durable(orch):
-    """Manifest in the store, its objects as it says, its effect row in the database."""
-    found = nights.manifests(orch)
-    if not found:
-        return False
-    nights.check_manifests(orch)
-    effects = {r[0] for r in orch.results("SELECT asset FROM orch_effect")}
-    return all(m["asset"] in effects for m in found.values())
-
-
-def check_raw(orch, upload):
-    """Raw data may be incomplete only once the results are durable."""
-    sent = set(upload.pieces) | {upload.check_name}
-    gone = [n for n in sent if not (orch.store / "raw" / n).exists()]
-    if gone and not results_are_durable(orch):
-        raise Broken(f"raw data gone before its results were durable: {sorted(gone)}")
+from promises import check_end, check_raw, finish, project, reference_night  # noqa: E402
 
 
 def kill_some(orch, rng):
@@ -119,53 +73,6 @@ def disturb(orch, upload, rng, span, story):
                 story.append("daemon in recovery")
                 check_raw(orch, upload)
                 orch.start(ready=False)
-
-
-def finish(orch, timeout=120):
-    orch.wait_ready()
-
-    def done():
-        runs = orch.runs()
-        return runs and all(r["state"] in ("succeeded", "failed", "canceled") for r in runs) and runs
-    return wait_until(done, "the night is done", timeout, pause=0.05)
-
-
-def check_end(orch, runs, reference):
-    if [r["state"] for r in runs] != ["succeeded"]:
-        raise Broken(f"runs: {[(r['id'], r['state'], r['error']) for r in runs]}")
-    got = outcome(orch)
-    for what, want in reference.items():
-        if got[what] != want:
-            raise Broken(f"{what} differ from those of an undisturbed night: {difference(got[what], want)}")
-    nights.check_manifests(orch)
-    effects = orch.results("SELECT run_uid, asset, count(*) FROM orch_effect GROUP BY 1, 2")
-    if not effects or any(n != 1 for _, _, n in effects):
-        raise Broken(f"effects: {effects}")
-    orch.stop()
-    wait_until(lambda: not orch.processes(), "no process is left", 20)
-    nights.environment_is_clean(orch)
-
-
-def difference(got, want):
-    if isinstance(want, dict):
-        keys = sorted(k for k in set(got) | set(want) if got.get(k) != want.get(k))
-        return f"{len(keys)} of {len(want)}: {keys[:4]}"
-    return f"only now {sorted(set(got) - set(want))[:4]}, only before {sorted(set(want) - set(got))[:4]}"
-
-
-def reference_night(upload):
-    orch = project(tempfile.mkdtemp(prefix="orchd-crash-ref-"))
-    try:
-        orch.start()
-        began = time.monotonic()
-        nights.send(orch, upload)
-        runs = finish(orch)
-        took = time.monotonic() - began
-        if [r["state"] for r in runs] != ["succeeded"]:
-            raise Failed(f"the undisturbed night did not succeed: {runs}{orch.tail()}")
-        return outcome(orch), took
-    finally:
-        orch.close()
 
 
 def one_round(seed, upload, reference, took):

@@ -89,6 +89,7 @@ class Orch:
         self.root = pathlib.Path(root)
         self.config = self.root / "orch.yaml"
         self.store = self.root / "store"
+        self.programs = BUILD
         self.daemon = None
         self.log = self.root / "orchd.log"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("ORCH_", "AWS_", "MYSQL_"))}
@@ -134,7 +135,7 @@ class Orch:
 
     def orchctl(self, *args, code=0, timeout=DEADLINE):
         """What orchctl printed; code: the exit code it must have, None for any."""
-        done = self.run(BUILD / "orchctl", "-f", self.config, *args, timeout=timeout)
+        done = self.run(self.programs / "orchctl", "-f", self.config, *args, timeout=timeout)
         if code is not None and done.returncode != code:
             raise Failed(f"orchctl {' '.join(map(str, args))}: exit {done.returncode}, not {code}\n"
                          f"{done.stdout}{done.stderr}{self.tail()}")
@@ -156,7 +157,7 @@ class Orch:
         assert self.daemon is None
         with open(self.log, "ab") as log:
             self.daemon = subprocess.Popen(
-                [str(BUILD / "orchd"), "-f", str(self.config)], cwd=self.root, env={**self.env, **(env or {})},
+                [str(self.programs / "orchd"), "-f", str(self.config)], cwd=self.root, env={**self.env, **(env or {})},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         if ready:
             self.wait_ready()
