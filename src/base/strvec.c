@@ -49,6 +49,13 @@ void strvec_release(struct strvec *sv)
 	*sv = STRVEC_INIT;
 }
 
+void strvec_wipe(struct strvec *sv)
+{
+	for (size_t i = 0; i < sv->n; i++)
+		explicit_bzero(sv->v[i], strlen(sv->v[i]));
+	strvec_release(sv);
+}
+
 bool strvec_has(const struct strvec *sv, const char *s)
 {
 	for (size_t i = 0; i < sv->n; i++)

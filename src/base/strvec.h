@@ -15,6 +15,7 @@ void strvec_push(struct strvec *, const char *s);
 void strvec_pushn(struct strvec *, const char *s, size_t n);
 void strvec_pushf(struct strvec *, const char *fmt, ...) PRINTF(2, 3);
 void strvec_release(struct strvec *);
+void strvec_wipe(struct strvec *); /* release, of texts that may be secret */
 bool strvec_has(const struct strvec *, const char *s);
 void strvec_sort(struct strvec *);
 

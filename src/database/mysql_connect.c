@@ -143,6 +143,13 @@ static int set_session(struct mysql *m, MYSQL *h, struct err *err)
 	return rc;
 }
 
+/* The library keeps it for connecting again by itself, which we never let it do. */
+static void forget_password(MYSQL *h)
+{
+	if (h->passwd != NULL)
+		explicit_bzero(h->passwd, strlen(h->passwd));
+}
+
 static int log_in(struct mysql *m, MYSQL *h, const char *password, struct err *err)
 {
 	const struct mysql_conf *c = &m->conf;
@@ -171,7 +178,7 @@ int mysql_connect_to(struct mysql *m, struct err *err)
 	if (rc == 0)
 		rc = log_in(m, h, password.buf, err);
 	secret_wipe(&password);
-	strbuf_release(&password);
+	forget_password(h);
 	if (rc == -1) {
 		mysql_close(h);
 		return -1;

@@ -133,7 +133,7 @@ static int prepare_and_spawn(struct attempt *a, struct err *err)
 		handover_environment(step, &env);
 		rc = spawn_step(a->dir, argv, env.v, command, &a->pid, err);
 	}
-	strvec_release(&env);
+	strvec_wipe(&env);
 	free(step_dir);
 	free(ledger);
 	return rc;

@@ -268,7 +268,7 @@ void exec_plan_release(struct exec_plan *plan)
 	free(plan->program);
 	free(plan->workdir);
 	strvec_release(&plan->argv);
-	strvec_release(&plan->env);
+	strvec_wipe(&plan->env);
 	*plan = (struct exec_plan){0};
 }
 

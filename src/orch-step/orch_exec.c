@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/fs.h"
 #include "orch-step/capture.h"
 #include "orch-step/exec_child.h"
@@ -72,6 +73,9 @@ static int start(struct job *job, struct err *err)
 		return -1;
 	}
 	rc = exec_child_start(&job->child, &job->plan, out, err_fd, err);
+	/* The command has them now; nothing here needs them any more. */
+	strvec_wipe(&job->plan.env);
+	environment_wipe();
 	close(out);
 	close(err_fd);
 	return rc;
@@ -225,6 +229,7 @@ int main(int argc, char **argv)
 	setsid();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_DUMPABLE, 0);
+	environment_hide();
 	job.dir = realpath(argv[1], NULL);
 	if (job.dir == NULL) {
 		err_errno(&err, "%s", argv[1]);

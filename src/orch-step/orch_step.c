@@ -9,10 +9,10 @@
 
 #include "assets/runners.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/log.h"
 #include "metric/health.h"
 #include "metric/metric.h"
-#include "orch-step/environment.h"
 #include "step/lifeline.h"
 #include "step/step_host.h"
 

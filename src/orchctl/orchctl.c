@@ -3,6 +3,7 @@
 
 #include "orchctl/ctl.h"
 
+#include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 /* What to do next, by the stable code of an error. */
 static const struct {
@@ -138,6 +140,9 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int rc;
 
+	/* Without a daemon credentials pass through this memory too. */
+	prctl(PR_SET_DUMPABLE, 0);
+	environment_hide();
 	/* Without a daemon the engine is in this process; what it would log is told by the command. */
 	log_open(LOG_ERROR_);
 	text_setup();

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -298,6 +299,7 @@ static void stop(struct daemon *d)
 		event_base_free(d->base);
 	conf_unref(d->conf);
 	free(d->conf_path);
+	environment_wipe();
 }
 
 static int serve(struct daemon *d)
@@ -339,6 +341,7 @@ int main(int argc, char **argv)
 	bool check = false;
 	int c;
 
+	environment_hide();
 	while ((c = getopt_long(argc, argv, "f:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'f': explicit = optarg; break;

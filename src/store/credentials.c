@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secmem.h"
 #include "base/utctime.h"
 
 #include <event2/event.h>
@@ -35,9 +36,9 @@ void secret_free(char *s)
 
 void credential_release(struct credential *c)
 {
-	secret_free(c->access_key);
-	secret_free(c->secret_key);
-	secret_free(c->session_token);
+	free(c->access_key);
+	secmem_free(c->secret_key);
+	secmem_free(c->session_token);
 	*c = (struct credential){0};
 }
 
@@ -54,9 +55,9 @@ enum source_result credential_pair(struct credential *out, const char *where, co
 		return SOURCE_ERROR;
 	}
 	*out = (struct credential){
-	    .access_key = xstrdup(access), .secret_key = xstrdup(secret), .expires = TIME_NEVER};
+	    .access_key = xstrdup(access), .secret_key = secmem_dup(secret), .expires = TIME_NEVER};
 	if (token != NULL && *token)
-		out->session_token = xstrdup(token);
+		out->session_token = secmem_dup(token);
 	/* They become header values: nothing that could end a line. */
 	for (const char *p = access; *p; p++)
 		if ((unsigned char)*p <= 0x20 || *p == 0x7f)

@@ -90,7 +90,6 @@ class Result:
     def __init__(self, point):
         self.point = point
         self.fired = 0
-        self.what = ""
         self.recoveries = []
         self.refused = 0  # starts of the daemon that ended by themselves, with a message
         self.problem = None
@@ -118,10 +117,7 @@ def bring_back(orch, point, settings, result):
     if code > 0:
         result.refused += 1
         time.sleep(LONG_MS / 1000)  # as its supervisor would
-    if not result.what:
-        result.what = orch.orders.what(point.program)
-    result.fired += orch.orders.fired("orchd")
-    if point.second and result.fired == 1:
+    if point.second and orch.orders.fired("orchd") == 1:
         orch.orders.set("orchd", CRASH, after=point.second)
     elif settings["mode"] in (CRASH, TORN):
         orch.orders.set("orchd", WATCH)
@@ -143,8 +139,17 @@ def play(orch, scene, point, settings, result):
         if time.monotonic() > end:
             raise Broken(f"not done after 120 s{orch.tail()}")
         time.sleep(0.02)
-    result.what = result.what or orch.orders.what(point.program)
-    result.fired = result.fired or orch.orders.fired(point.program)
+
+
+def look_at_end(orch, scene, point, settings, result, reference):
+    """The daemon still ticks, so it may meet its point while it is asked."""
+    while True:
+        try:
+            return scene.check_done(orch, scene.settle(orch), reference)
+        except Exception:
+            if orch.daemon.poll() is None:
+                raise
+            bring_back(orch, point, settings, result)
 
 
 def stop(orch, point, settings, result):
@@ -162,8 +167,6 @@ def stop(orch, point, settings, result):
     else:
         raise Broken(f"orchd ended with {orch.daemon.returncode}{orch.tail()}")
     orch.daemon = None
-    result.what = result.what or orch.orders.what(point.program)
-    result.fired = result.fired or orch.orders.fired(point.program)
 
 
 def one_round(point, programs, settings, reference):
@@ -172,13 +175,13 @@ def one_round(point, programs, settings, reference):
     orch = scene.make(folder, programs)
     try:
         play(orch, scene, point, settings, result)
-        runs = scene.settle(orch)
-        scene.check_done(orch, runs, reference)
+        look_at_end(orch, scene, point, settings, result, reference)
         stop(orch, point, settings, result)
         scene.check_stopped(orch, settings["mode"] == WATCH)
     except Exception as e:  # whatever it is, it is a broken promise of this round
-        result.problem = (f"{point.name()} ({orch.orders.what(point.program) or result.what}): {type(e).__name__}: {e}"
+        result.problem = (f"{point.name()} ({orch.orders.what(point.program)}): {type(e).__name__}: {e}"
                           f"\n  kept: {orch.root}")
+    result.fired = orch.orders.fired(point.program)
     result.recoveries = [r for r in orch.recoveries[1:] if r is not None]
     orch.close(keep=result.problem is not None)
     return result
@@ -195,7 +198,7 @@ def count_run(scene, programs, kinds):
         for p in faults.PROGRAMS:
             orch.orders.set(p, kinds=kinds)
         play(orch, scene, nothing, watch, result)
-        outcome = scene.check_done(orch, scene.settle(orch), None)
+        outcome = look_at_end(orch, scene, nothing, watch, result, None)
         stop(orch, nothing, watch, result)
         scene.check_stopped(orch, True)
         return {p: orch.orders.count(p) for p in faults.PROGRAMS}, outcome

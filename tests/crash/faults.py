@@ -28,6 +28,7 @@ class Orders:
         self.path.write_bytes(bytes(LAYOUT.size * len(PROGRAMS)))
         with open(self.path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 0)
+        self.past = dict.fromkeys(PROGRAMS, (0, ""))  # of orders before the present one
         for program in PROGRAMS:
             self.set(program)
 
@@ -43,6 +44,7 @@ class Orders:
     def set(self, program, mode=WATCH, after=0, kinds=DISK | NET | PROC, error=0, error_ms=0):
         """To happen at the after-th point from here on.  Nobody may be running the program, or only one waiting."""
         count = self.count(program)
+        self.past[program] = self.fired(program), self.what(program)
         at = self._at(program)
         # The mode goes in last.
         LAYOUT.pack_into(self.map, at, kinds, WATCH, error, error_ms, count + after, count, 0, 0, b"")
@@ -52,10 +54,11 @@ class Orders:
         return struct.unpack_from("Q", self.map, self._at(program) + COUNT_AT)[0]
 
     def fired(self, program):
-        return struct.unpack_from("Q", self.map, self._at(program) + FIRED_AT)[0]
+        return self.past[program][0] + struct.unpack_from("Q", self.map, self._at(program) + FIRED_AT)[0]
 
     def what(self, program):
-        return self._get(program)[-1].split(b"\0", 1)[0].decode(errors="replace")
+        """The first call that was met."""
+        return self.past[program][1] or self._get(program)[-1].split(b"\0", 1)[0].decode(errors="replace")
 
 
 def lay_out_programs(folder):

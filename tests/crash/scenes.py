@@ -12,7 +12,7 @@ import subprocess
 import nights
 import promises
 from faults import Disturbed, DisturbedOrch
-from orch import ENDED, SENSOR, wait_until
+from orch import ENDED, SENSOR, Failed, wait_until
 from promises import Broken
 
 COMMANDS = """
@@ -100,8 +100,10 @@ class Night:
         promises.check_raw(orch, the_night())
 
     def settle(self, orch):
-        """The runs, once none is under way; a daemon that is killed just now is for the caller's next look."""
+        """The runs, once none is under way."""
         def runs():
+            if orch.daemon.poll() is not None:
+                raise Failed("the daemon has ended")
             done = orch.orchctl("--json", "runs", "list", code=None)
             if done.returncode != 0:
                 return None

@@ -253,6 +253,16 @@ class Orch:
                 found.append(int(p.name))
         return found
 
+    def program(self, name):
+        """The id of a process of this program, or None."""
+        for pid in self.processes():
+            try:
+                if pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].endswith(f"/{name}".encode()):
+                    return pid
+            except OSError:
+                pass
+        return None
+
     def close(self, keep=False):
         if self.daemon is not None:
             self.daemon.kill()

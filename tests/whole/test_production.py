@@ -1,12 +1,15 @@
 """What only a bucket and a server can show: other tools read what we wrote, we read what they wrote, and secrets stay secret."""
 
 import base64
+import contextlib
 import html
 import os
 import pathlib
 import re
+import signal
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -15,6 +18,7 @@ import numpy
 
 import nights
 from conftest import needs_servers
+from memory import environ, holds, may_look_into, memory
 from orch import BUILD, Upload, wait_until
 from servers import ACCESS_KEY, SECRET_KEY, SQL_PASSWORD
 from test_night import partition, run_one, states
@@ -131,13 +135,6 @@ class ArgvWatch(threading.Thread):
         return self.found
 
 
-def environ(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return b""
-
-
 def files_with(root, secrets):
     return [str(p) for p in root.rglob("*") if p.is_file() and any(s in p.read_bytes() for s in secrets)]
 
@@ -200,6 +197,34 @@ def add_page(project):
     return f"http://127.0.0.1:{port}"
 
 
+def memory_holds(pid):
+    """Whether a core file of it would hold a secret; what is kept for use is left out of it."""
+    if not may_look_into(pid):
+        return False
+    dumped, left_out = memory(pid)
+    assert holds(left_out, SECRET_KEY, SQL_PASSWORD), "the search finds what is there"
+    return holds(dumped, SECRET_KEY, SQL_PASSWORD)
+
+
+def look_into_steps(project, run_id):
+    """Stop the step now and then, to look at what it holds; how often it was looked at."""
+    looked = 0
+    while project.show(run_id)["state"] == "running":
+        pid = project.program("orch-step")
+        if pid is None:
+            continue
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                if environ(pid).strip(b"\0") == b"" and any(memory(pid)[1]):  # it has hidden what it was given
+                    assert not memory_holds(pid)
+                    looked += 1
+            finally:
+                os.kill(pid, signal.SIGCONT)
+        time.sleep(0.05)
+    return looked
+
+
 def test_secrets_are_nowhere(bucket_project):
     project, upload = bucket_project, nights.night()
     wrong = "canary-wrong-" + os.urandom(9).hex()
@@ -214,13 +239,13 @@ def test_secrets_are_nowhere(bucket_project):
     run_id = project.tick()["runs"][0]["run"]
     wait_until((project.root / "looking").exists, "the command runs")
 
-    daemon = environ(project.daemon.pid)
-    assert SECRET_KEY.encode() in daemon and SQL_PASSWORD.encode() in daemon, "the search finds what is there"
     steps = [p for p in project.processes() if p != project.daemon.pid]
     assert len(steps) >= 2, "the supervisor and the command"
-    assert not [p for p in steps if any(s in environ(p) for s in secrets)]
+    assert not [p for p in [project.daemon.pid, *steps] if any(s in environ(p) for s in secrets)]
+    assert not memory_holds(project.daemon.pid)
     assert files_with(project.root, secrets) == []
     (project.root / "seen").touch()
+    assert look_into_steps(project, run_id) > 0
     run = project.wait_run(run_id)
     assert run["state"] == "succeeded", run
 

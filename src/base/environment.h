@@ -1,4 +1,4 @@
-/* environment.h: a step's environment may hold secrets; others on the machine must not see them. */
+/* environment.h: the environment may hold secrets; neither others on the machine nor a core file get to see it. */
 #ifndef ENVIRONMENT_H
 #define ENVIRONMENT_H
 
