@@ -30,6 +30,17 @@ def holds(areas, *texts):
     return any(t.encode() in a for a in areas for t in texts)
 
 
+def around(areas, *texts):
+    """What stands around each place where a text is found, for people."""
+    found = []
+    for a in areas:
+        for t in texts:
+            at = a.find(t.encode())
+            if at != -1:
+                found.append(a[max(at - 80, 0):at + len(t) + 40])
+    return found
+
+
 def may_look_into(pid):
     try:
         with open(f"/proc/{pid}/mem", "rb"):
