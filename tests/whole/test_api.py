@@ -24,6 +24,9 @@ def is_time(value):
     """As we write it: UTC, to the second or the millisecond."""
     return not isinstance(value, str) or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", value) is not None
 
+# One daemon for all of them.
+pytestmark = pytest.mark.xdist_group("api")
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):

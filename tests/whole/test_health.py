@@ -16,6 +16,7 @@ from page import Page, daemon_that_knows_everything
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 SVG = "{http://www.w3.org/2000/svg}"
+of_one_daemon = pytest.mark.xdist_group("health")
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +161,7 @@ def test_an_asset_that_should_have_been_made(small):
 
 # ---- badges
 
+@of_one_daemon
 def test_badges(lab):
     made = {asset: step["outcome"] for asset, step in lab.steps(lab.done["id"]).items()}
     assert set(made.values()) == {"ok", "warnings"}
@@ -209,6 +211,7 @@ def check_feed(text, host):
     return entries
 
 
+@of_one_daemon
 def test_feed(lab):
     status, headers, body = lab.page.get("/feed.atom")
     assert status == 200 and headers["Content-Type"] == "application/atom+xml; charset=utf-8"

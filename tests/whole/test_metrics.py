@@ -31,6 +31,9 @@ orchd_http_requests_total process_cpu_seconds_total process_open_fds process_max
 process_virtual_memory_bytes process_virtual_memory_max_bytes process_resident_memory_bytes
 """.split()
 
+# One daemon for all of them.
+pytestmark = pytest.mark.xdist_group("metrics")
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
