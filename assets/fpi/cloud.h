@@ -7,7 +7,7 @@
 #define FPI_CLOUD_H
 
 #include "assets/fpi/series.h"
-#include "assets/fpi/tz.h"
+#include "base/tz.h"
 
 enum fpi_cloud_format {
 	FPI_CLOUD_BOLTWOOD_OLD,

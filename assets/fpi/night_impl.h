@@ -6,7 +6,7 @@
 #include "assets/fpi/night.h"
 #include "assets/fpi/notes.h"
 #include "assets/fpi/sunmoon.h"
-#include "assets/fpi/tz.h"
+#include "base/tz.h"
 
 #include <pthread.h>
 

@@ -10,7 +10,7 @@
 #include "assets/fpi/forward.h"
 #include "assets/fpi/setup.h"
 #include "assets/fpi/sunmoon.h"
-#include "assets/fpi/tz.h"
+#include "base/tz.h"
 #include "base/json.h"
 #include "base/strbuf.h"
 

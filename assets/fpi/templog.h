@@ -7,7 +7,7 @@
 #define FPI_TEMPLOG_H
 
 #include "assets/fpi/series.h"
-#include "assets/fpi/tz.h"
+#include "base/tz.h"
 
 struct fpi_templogs {
 	struct fpi_series dome, inside, etalon_inside, etalon_outside;

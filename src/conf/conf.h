@@ -111,6 +111,7 @@ struct conf_web {
 	char *listen; /* NULL: no page */
 	char *title;
 	tm_ms late_after; /* age of the newest night of a row from which it is late; 0: never */
+	char *time_zones; /* SECTION.*.KEY; NULL: no local times */
 	struct strvec hosts; /* names accepted besides loopback ones and the listening address */
 	int64_t max_connections, max_per_peer;
 };

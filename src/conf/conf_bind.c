@@ -241,6 +241,8 @@ static void bind_singles(struct loader *l)
 	if (web->key != NULL && opt_bind(conf_web_opts, web->body, "web", &c->web, l->diags) == 0)
 		conf_check_listen(c->web.listen, "the page there has no login of its own",
 		    &node_get(web->body, "listen")->mark, l->diags);
+	if (c->web.time_zones != NULL)
+		conf_check_time_zones(l, &node_get(web->body, "time_zones")->mark);
 	if (push->key != NULL && opt_bind(conf_push_opts, push->body, "push", &c->push, l->diags) == 0)
 		conf_check_listen(c->push.listen, "what is pushed there, token and all, can be read on its way",
 		    &node_get(push->body, "listen")->mark, l->diags);

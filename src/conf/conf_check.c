@@ -334,6 +334,20 @@ void conf_check_listen(const char *listen, const char *exposed, const struct mar
 	free(host);
 }
 
+void conf_check_time_zones(struct loader *l, const struct mark *mark)
+{
+	const char *text = l->conf->web.time_zones, *star = strstr(text, ".*.");
+	char *section = xstrndup(text, star != NULL ? (size_t)(star - text) : 0);
+
+	if (section[0] == '\0' || star[3] == '\0')
+		diag_add(l->diags, DIAG_ERROR, mark, "value",
+		    "'%.100s' is not SECTION.*.KEY, such as sites.*.timezone", text);
+	else if (conf_section_file(l->conf, section) == NULL)
+		diag_add(l->diags, DIAG_ERROR, mark, "unknown",
+		    "no file has the section '%.100s' that '%.100s' names", section, text);
+	free(section);
+}
+
 /* Stores and databases may name each other too (none does today); their rows are walked like the rest. */
 static void check_places(struct loader *l)
 {

@@ -77,6 +77,8 @@ void conf_graph_make(struct loader *);
 void conf_jobs_resolve(struct loader *);
 void conf_check_all(struct loader *);
 /* exposed: what a warning says of an address that other machines can reach. */
+/* web.time_zones, which is given. */
+void conf_check_time_zones(struct loader *l, const struct mark *mark);
 void conf_check_listen(const char *listen, const char *exposed, const struct mark *mark, struct diags *diags);
 
 /* "asset 'unzip'" */

@@ -303,6 +303,13 @@ const struct opt conf_web_opts[] = {
         .max = "31d",
         .flags = OPT_RELOAD,
         .help = "who sends a night each day is late when the newest one ended this long ago, 0s for never"},
+    {.name = "time_zones",
+        .type = OPT_STRING,
+        .off = offsetof(struct conf_web, time_zones),
+        .flags = OPT_RELOAD,
+        .help =
+            "where the time zone of a component of a partition stands, SECTION.*.KEY such as sites.*.timezone: "
+            "its times are shown in local time too"},
     {.name = "hosts",
         .type = OPT_STRLIST,
         .off = offsetof(struct conf_web, hosts),

@@ -375,6 +375,23 @@ static void read_holds(struct matrix *m)
 	sql_end(row);
 }
 
+/* What the newest night of a row was warned of: its text, where there is one; errors that a run went on after first. */
+static void tell_warning(const struct matrix *m, struct nrow *r, const char *newest)
+{
+	json_t *cell = newest ? json_object_get(r->cells, newest) : NULL;
+	struct sql_row *row;
+
+	if (strcmp(json_str(cell, "state", ""), "warnings") != 0)
+		return;
+	row = sql_query(m->q->state->sql,
+	    "SELECT text FROM event WHERE run_id = ?1 AND kind = 'warning' ORDER BY text NOT LIKE 'error:%', "
+	    "id LIMIT 1",
+	    "i", json_int(cell, "run", 0));
+	if (sql_next(row))
+		json_object_set_new(cell, "text", json_text_new(sql_text(row, 0)));
+	sql_end(row);
+}
+
 /* ---- the whole ---- */
 
 static int by_name(const void *a, const void *b)
@@ -392,9 +409,13 @@ static json_t *matrix_json(struct matrix *m)
 		date_text(day, date);
 		json_array_append_new(dates, json_string(date));
 	}
-	for (size_t i = 0; i < m->nrows; i++)
+	for (size_t i = 0; i < m->nrows; i++) {
+		json_t *newest = newest_of(m, &m->row[i]);
+
+		tell_warning(m, &m->row[i], json_string_value(newest));
 		json_array_append_new(rows, json_pack("{s:o, s:o, s:O}", "name", json_text_new(m->row[i].name),
-		                                "newest", newest_of(m, &m->row[i]), "cells", m->row[i].cells));
+		                                "newest", newest, "cells", m->row[i].cells));
+	}
 	date_text(m->last_day, date);
 	json_object_set_new(obj, "until", m->nrows ? json_string(date) : json_null());
 	date_text(m->earlier_day, date);

@@ -73,6 +73,7 @@ static void deletion(struct page *p, const json_t *m)
 	html(&p->body, "<details class=\"deletion\"><summary><span>%s</span><span>",
 	    json_str(m, "partition", ""));
 	part_time(&p->body, json_str(m, "at", NULL));
+	part_local(p, json_str(m, "at", NULL), json_str(m, "partition", ""));
 	html(&p->body, "</span><span>");
 	part_state(&p->body, json_str(m, "outcome", ""));
 	counts(p, metadata);

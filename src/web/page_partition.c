@@ -16,8 +16,22 @@ static void holds(struct page *p, const json_t *list)
 		    "<p class=\"verdict warn\"><b aria-hidden=\"true\">%r</b> %s is held by %s since ",
 		    part_shape("held"), json_str(hold, "partition", ""), json_str(hold, "who", ""));
 		part_time(&p->body, json_str(hold, "at", NULL));
-		html(&p->body, " UTC: %s</p>\n", json_str(hold, "reason", "no reason given"));
+		html(&p->body, " UTC");
+		part_local(p, json_str(hold, "at", NULL), p->arg[0]);
+		html(&p->body, ": %s</p>\n", json_str(hold, "reason", "no reason given"));
 	}
+}
+
+static void moment(struct page *p, const char *at)
+{
+	html(&p->body, ", ");
+	part_time(&p->body, at);
+	html(&p->body, " UTC");
+	part_local(p, at, p->arg[0]);
+	if (p->web->copy)
+		return;
+	html(&p->body, ", ");
+	part_ago(p, at);
 }
 
 /* What the newest run says, in one line: the answer to "what about this night?". */
@@ -32,8 +46,7 @@ static void lead(struct page *p, const json_t *obj)
 		part_state(&p->body, json_str(run, "outcome", json_str(run, "state", "")));
 		html(&p->body, " by ");
 		part_run_link(&p->body, json_int(run, "id", 0));
-		html(&p->body, ", ");
-		part_ago(p,
+		moment(p,
 		    json_str(run, "ended_at", json_str(run, "started_at", json_str(run, "created_at", NULL))));
 		if (json_is_object(json_object_get(run, "error"))) {
 			html(&p->body, ": ");
@@ -66,6 +79,7 @@ static void assets(struct page *p, const json_t *list)
 			part_state(&p->body, json_str(a, "outcome", ""));
 		html(&p->body, "</td><td>");
 		part_time(&p->body, json_str(a, "at", NULL));
+		part_local(p, json_str(a, "at", NULL), p->arg[0]);
 		html(&p->body, "</td><td>");
 		if (json_int(a, "run", 0) > 0)
 			part_run_link(&p->body, json_int(a, "run", 0));

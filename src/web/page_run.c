@@ -310,6 +310,7 @@ static void lead(struct page *p, const json_t *run)
 	html(&p->body, began ? ", began " : ", asked for ");
 	part_time(&p->body, began ? began : json_str(run, "created_at", NULL));
 	html(&p->body, " UTC");
+	part_local(p, began ? began : json_str(run, "created_at", NULL), json_str(run, "partition", ""));
 	if (began != NULL) {
 		html(&p->body, json_str(run, "ended_at", NULL) ? ", took " : ", for ");
 		part_span(&p->body, began, json_str(run, "ended_at", NULL));

@@ -4,9 +4,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/tz.h"
 #include "base/utctime.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,6 +153,24 @@ void part_date(struct strbuf *out, const char *date)
 	html_text_n(out, date + 4, 2);
 	strbuf_addch(out, '-');
 	html_text_n(out, date + 6, 2);
+}
+
+void part_local(struct page *p, const char *iso, const char *partition)
+{
+	const struct tz *zone = zones_of(p->web->zones, partition);
+	struct tz_local local;
+	struct civil c;
+	char date[16];
+	tm_ms t;
+
+	if (zone == NULL || iso == NULL || utctime_parse(iso, &t) == -1)
+		return;
+	tz_to_local(zone, t / 1000, &local);
+	civil_from_days(local.local_s / 86400, &c);
+	snprintf(date, sizeof(date), "%04d-%02d-%02d ", c.year, c.month, c.day);
+	html(&p->body, " <span class=\"dim\">(%s%r%d:%r%d %s)</span>", strncmp(date, iso, 10) == 0 ? "" : date,
+	    local.local_s % 86400 < 36000 ? "0" : "", (int)(local.local_s % 86400 / 3600),
+	    local.local_s % 3600 < 600 ? "0" : "", (int)(local.local_s % 3600 / 60), local.abbr);
 }
 
 int64_t part_ms_between(const char *from, const char *to)

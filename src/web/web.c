@@ -175,6 +175,7 @@ struct web *web_new(struct event_base *base, struct conf *conf, struct engine *e
 	w->cache = xcalloc(1, sizeof(*w->cache));
 	for (size_t i = 0; i < CACHE_SLOTS; i++)
 		w->cache->slot[i].body = STRBUF_INIT(PAGE_MAX);
+	w->zones = zones_new(conf);
 	w->query = (struct query){.conf = conf, .engine = engine};
 	w->lag = lag_new(base, engine);
 	w->streams = streams_new(w);
@@ -193,6 +194,7 @@ struct web *web_new_copy(struct event_base *base, struct conf *conf, struct err 
 
 	w->base = base;
 	w->conf = conf_ref(conf);
+	w->zones = zones_new(conf);
 	w->query = (struct query){.conf = conf};
 	w->pictures = pictures_new(w);
 	w->copy = true;
@@ -214,6 +216,8 @@ void web_reload(struct web *w, struct conf *conf)
 	conf_unref(w->conf);
 	w->conf = conf_ref(conf);
 	w->query.conf = conf;
+	zones_free(w->zones);
+	w->zones = zones_new(conf);
 	w->pictures = pictures_new(w);
 }
 
@@ -221,6 +225,7 @@ void web_free(struct web *w)
 {
 	if (w == NULL)
 		return;
+	zones_free(w->zones);
 	lag_free(w->lag);
 	streams_free(w->streams);
 	pictures_free(w->pictures);

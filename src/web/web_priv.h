@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "query/query.h"
 #include "web/html.h"
+#include "web/zones.h"
 #include "net/httpd.h"
 #include "web/web.h"
 
@@ -25,6 +26,7 @@ struct web {
 	struct web_streams *streams;
 	struct web_pictures *pictures;
 	struct web_lag *lag;
+	struct zones *zones;
 	bool copy; /* rendered into files: nothing is live, nothing can be asked for */
 };
 
@@ -90,6 +92,8 @@ const char *part_word(const char *state);
 void part_time(struct strbuf *, const char *iso); /* <time>, "-" for NULL */
 /* "3 min ago", "in 5 min", with the time itself as its title; in a copy, which is read later, the time. */
 void part_ago(struct page *, const char *iso);
+/* " (08:00 MST)" where a component of the partition has a time zone, nothing elsewhere; with the date if that differs. */
+void part_local(struct page *, const char *iso, const char *partition);
 void part_span(struct strbuf *, const char *from, const char *to); /* how long; to NULL: until now */
 void part_ms(struct strbuf *, int64_t ms);
 void part_bytes(struct strbuf *, int64_t n);

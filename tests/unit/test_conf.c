@@ -377,6 +377,9 @@ static const struct {
     /* variables */
     {"state_dir: ${ORCH_T_NONE}", NULL, "the environment variable ORCH_T_NONE is not set"},
     {"assets: {a: {type: plain, store: '${ORCH_T_NONE}'}}", NULL, "ORCH_T_NONE is not set"},
+    {"web: {listen: '127.0.0.1:80', time_zones: sites}", NULL, "is not SECTION.*.KEY"},
+    {"web: {listen: '127.0.0.1:80', time_zones: 'sites.*.'}", NULL, "is not SECTION.*.KEY"},
+    {"web: {listen: '127.0.0.1:80', time_zones: 'sites.*.timezone'}", NULL, "no file has the section 'sites'"},
     /* includes */
     {"include: orch.yaml", NULL, "orch.yaml includes itself"},
     {"include: '*.yaml'", NULL, "orch.yaml includes itself"},

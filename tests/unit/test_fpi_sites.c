@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "assets/fpi/sites.h"
-#include "assets/fpi/tz.h"
+#include "base/tz.h"
 #include "conf/node.h"
 #include "tests/tap.h"
 

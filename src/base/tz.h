@@ -4,8 +4,8 @@
  * Times are whole seconds since 1970-01-01T00:00:00, of UTC or of the wall clock ("local seconds": the civil date and
  * time read as if it were UTC); fractions are the caller's and do not change.
  */
-#ifndef FPI_TZ_H
-#define FPI_TZ_H
+#ifndef TZ_H
+#define TZ_H
 
 #include "base/err.h"
 

@@ -1,8 +1,8 @@
 /* Zone files, rules and the two directions of conversion, against Python's own reader of the same files. */
 #include "config.h"
 
-#include "assets/fpi/tz.h"
-#include "assets/fpi/tz_rule.h"
+#include "base/tz.h"
+#include "base/tz_rule.h"
 #include "base/utctime.h"
 #include "tests/tap.h"
 
@@ -58,7 +58,7 @@ static void test_against_python(void)
 	int offset, is_dst;
 	FILE *f;
 
-	snprintf(command, sizeof(command), "/usr/bin/python3 '%s'", test_src("tests/unit/fpi_zones.py"));
+	snprintf(command, sizeof(command), "/usr/bin/python3 '%s'", test_src("tests/unit/tz_zones.py"));
 	for (size_t i = 0; i < NITEMS(zones); i++)
 		snprintf(command + strlen(command), sizeof(command) - strlen(command), " %s", zones[i]);
 	f = popen(command, "r");

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "assets/fpi/tz_rule.h"
+#include "base/tz_rule.h"
 
 #include "base/utctime.h"
 

@@ -1,8 +1,8 @@
 #include "config.h"
 
-#include "assets/fpi/tz.h"
+#include "base/tz.h"
 
-#include "assets/fpi/tz_rule.h"
+#include "base/tz_rule.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/strbuf.h"

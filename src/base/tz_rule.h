@@ -1,8 +1,8 @@
 /* tz_rule.h: the POSIX TZ string at the end of a zone file, which rules all times after its last change. */
-#ifndef FPI_TZ_RULE_H
-#define FPI_TZ_RULE_H
+#ifndef TZ_RULE_H
+#define TZ_RULE_H
 
-#include "assets/fpi/tz.h"
+#include "base/tz.h"
 
 struct tz_kind {
 	int offset_s;
