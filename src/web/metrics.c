@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/view.h"
 #include "metric/health.h"
+#include "push/push.h"
 #include "state/state.h"
 #include "store/store.h"
 #include "web/exposition.h"
@@ -261,6 +262,12 @@ static void mysql_up(const struct gauge *g)
 	}
 }
 
+static void push_last(const struct gauge *g)
+{
+	if (g->web->query.push != NULL && g->web->query.push->last_at != 0)
+		put(g, NULL, seconds(g->web->query.push->last_at));
+}
+
 static const struct {
 	const char *name, *unit, *help;
 	void (*put)(const struct gauge *);
@@ -294,9 +301,38 @@ static const struct {
     {"orchd_outbox_oldest_age_seconds", "seconds", "How long the oldest of them waits.", outbox_age, false},
     {"orchd_store_up", NULL, "1 when the store answered as it was last used.", store_up, true},
     {"orchd_mysql_up", NULL, "1 when the MySQL server answered as it was last used.", mysql_up, true},
+    {"orchd_push_last_event_timestamp_seconds", "seconds",
+        "When the last event of a store's notification came, since 1970.", push_last, true},
     {"orchd_http_connections", NULL, "Connections of the status page.", connections, false},
     {"orchd_http_streams", NULL, "Readers of live events.", streams, false},
 };
+
+/* ---- what the push endpoint keeps itself ---- */
+
+static void push(const struct exposition *x, const struct push_stats *s)
+{
+	exposition_counter(
+	    x, "orchd_push_events", NULL, "Events in notifications of stores, by what came of them.");
+	if (s != NULL) {
+		const char *name = "orchd_push_events_total";
+
+		exposition_sample(x, name, LABELS("outcome", "accepted"), (double)s->accepted);
+		exposition_sample(x, name, LABELS("outcome", "duplicate"), (double)s->duplicates);
+		exposition_sample(x, name, LABELS("outcome", "ignored"), (double)s->ignored);
+		exposition_sample(x, name, LABELS("outcome", "unknown"), (double)s->unknown);
+		exposition_sample(x, name, LABELS("outcome", "bad"), (double)s->bad);
+	}
+	exposition_counter(
+	    x, "orchd_push_requests", NULL, "Requests to the push endpoint, by how they were answered.");
+	if (s != NULL) {
+		const char *name = "orchd_push_requests_total";
+
+		exposition_sample(x, name, LABELS("outcome", "taken"), (double)s->requests);
+		exposition_sample(x, name, LABELS("outcome", "refused"), (double)s->refused);
+		exposition_sample(x, name, LABELS("outcome", "malformed"), (double)s->malformed);
+		exposition_sample(x, name, LABELS("outcome", "unavailable"), (double)s->unavailable);
+	}
+}
 
 /* Series that begin before they count, so that their first event is an increase. */
 static void expect(const struct conf *conf)
@@ -349,6 +385,7 @@ void page_metrics(struct page *p)
 	}
 	for (int m = 0; m < METRIC_COUNT; m++)
 		exposition_metric(&x, (enum metric)m);
+	push(&x, w->query.push);
 	process_metrics(&x);
 	exposition_end(&x);
 }

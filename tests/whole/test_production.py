@@ -20,6 +20,7 @@ import nights
 from conftest import needs_servers
 from memory import around, environ, holds, may_look_into, memory
 from orch import BUILD, Upload, wait_until
+from page import Page
 from servers import ACCESS_KEY, SECRET_KEY, SQL_PASSWORD
 from test_night import partition, run_one, states
 
@@ -274,3 +275,52 @@ def test_secrets_are_nowhere(bucket_project):
     assert files_with(project.root, secrets) == []
     assert files_with(project.root, [upload.stem.encode()]), "the search finds what is there"
     assert not [k for k in project.keys() if any(s in project.read(k) for s in secrets)]
+
+
+def numbers(page, name):
+    """{labels as they stand: value} of one series"""
+    return {labels: float(value) for labels, value in re.findall(rf"(?m)^{name}(?:\{{(.*)\}})? (\S+)$", page.text("/metrics"))}
+
+
+def test_what_steps_asked_of_the_servers_is_counted(bucket_project):
+    """Requests and statements of step processes are in the daemon's metrics, once; so is whether the servers answered."""
+    project = bucket_project
+    project.config.write_text(project.config.read_text() + "\nweb: {listen: '127.0.0.1:0'}\n")
+    upload = nights.night()
+    project.start()
+    project.tick()
+    page = Page(project)
+    idle = numbers(page, "orchd_s3_requests_total")
+    assert set(idle) == {'op="list",code="200"'}, "the sensor's own"
+    assert not any(numbers(page, "orchd_mysql_up")), "not used yet, not known"
+    nights.send(project, upload)
+    run = project.wait_run(project.tick()["runs"][0]["run"])
+    assert run["state"] == "succeeded"
+    requests, moved = numbers(page, "orchd_s3_requests_total"), numbers(page, "orchd_s3_bytes_total")
+    raw = sum(len(p) for p in upload.pieces.values())
+    assert requests['op="delete",code="204"'] >= len(upload.pieces)
+    assert moved['direction="received"'] > raw and moved['direction="sent"'] > sum(len(d) for d in upload.members().values())
+    timed = numbers(page, "orchd_s3_request_duration_seconds_count")
+    assert sum(timed.values()) == sum(requests.values())
+    statements = numbers(page, "orchd_mysql_statement_duration_seconds_count")[""]
+    rows = len(project.results("SELECT time_utc FROM fpi_sky")) + len(project.results("SELECT time_utc FROM fpi_laser"))
+    assert statements > rows > 0
+    assert numbers(page, "orchd_mysql_up") == {'database="results"': 1} and numbers(page, "orchd_store_up") == {'store="data"': 1}
+    assert numbers(page, "orchd_deletes_total")['outcome="deleted"'] == project.steps(run["id"])["cleanup"]["metadata"]["deleted"] > 0
+
+    # The analysis again, without the database: what was counted stays, and the place is down.
+    project.config.write_text(re.sub(r"port: \d+", "port: 1", project.config.read_text()))
+    project.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: " reload: " in project.log.read_text(), "the configuration is read again")
+    failed = project.ctl("materialize", "reanalyze", "--detach", "-s", "site=uao", "-s", "observation_date=20260407",
+                         "-s", "instrument_name=minime05")["run"]
+    wait_until(lambda: numbers(page, "orchd_mysql_up") == {'database="results"': 0}, "the database is seen to be down")
+    assert sum(v for k, v in numbers(page, "orchd_step_retries_total").items() if 'class="transient"' in k) > 0
+    (place,) = project.ctl("status")["databases"]
+    assert place["failed_at"] > place["ok_at"] and place["error"]["code"] == "unreachable"
+    project.ctl("runs", "cancel", failed)
+    project.wait_run(failed)
+    # A new process begins at zero.
+    project.kill()
+    project.start()
+    assert sum(numbers(Page(project), "orchd_step_duration_seconds_count").values()) == 0
