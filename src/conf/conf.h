@@ -186,9 +186,11 @@ size_t conf_select(
  * Read a run file (the `config:` mapping of run.yaml) against the run options of a set of assets: the union of their
  * rows, a key one asset knows is known.  Values come out as a JSON object of texts as they were written (lists and
  * mappings of texts stay such), validated; keys that have no effect any more are left out with a note.  Every problem
- * is reported; NULL when there was an error.
+ * is reported; NULL when there was an error.  What stands in `over` (NULL: nothing) takes the place of the file's values and
+ * is part of the answer; it is for conf_check_run to check, as is then what is missing.
  */
-json_t *conf_load_run(const char *path, struct conf_asset *const *assets, size_t n, struct diags *diags);
+json_t *conf_load_run(
+    const char *path, json_t *over, struct conf_asset *const *assets, size_t n, struct diags *diags);
 /* The same for a mapping made elsewhere (a sensor's request, --set); where names it in messages. */
 json_t *conf_check_run(
     const json_t *config, const char *where, struct conf_asset *const *assets, size_t n, struct diags *diags);

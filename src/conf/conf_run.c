@@ -117,8 +117,9 @@ static void check_member(const struct run_rows *r, const struct node *key, const
 		json_object_set_new(out, key->text, value_to_json(value));
 }
 
-static json_t *check_config(
-    const struct node *map, const char *where, struct conf_asset *const *assets, size_t n, struct diags *diags)
+/* over: see conf_load_run */
+static json_t *check_config(const struct node *map, json_t *over, const char *where,
+    struct conf_asset *const *assets, size_t n, struct diags *diags)
 {
 	size_t errors = diags->errors;
 	struct run_rows rows;
@@ -132,8 +133,11 @@ static json_t *check_config(
 	out = json_object();
 	run_rows_init(&rows, assets, n);
 	for (size_t i = 0; i < map->n; i++)
-		check_member(&rows, map->key[i], map->item[i], where, out, diags);
-	opt_require(rows.parts, rows.n, map, &map->mark, where, diags);
+		if (json_object_get(over, map->key[i]->text) == NULL)
+			check_member(&rows, map->key[i], map->item[i], where, out, diags);
+	if (json_object_size(over) == 0)
+		opt_require(rows.parts, rows.n, map, &map->mark, where, diags);
+	json_object_update(out, over);
 	run_rows_release(&rows);
 	if (diags->errors == errors)
 		return out;
@@ -141,7 +145,8 @@ static json_t *check_config(
 	return NULL;
 }
 
-json_t *conf_load_run(const char *path, struct conf_asset *const *assets, size_t n, struct diags *diags)
+json_t *conf_load_run(
+    const char *path, json_t *over, struct conf_asset *const *assets, size_t n, struct diags *diags)
 {
 	struct node *root = node_load_yaml(path, diags);
 	const struct node *config = node_get(root, "config");
@@ -165,7 +170,7 @@ json_t *conf_load_run(const char *path, struct conf_asset *const *assets, size_t
 			    "unknown key '%.100s' in a run file; known is config", root->key[i]->text);
 	if (config != NULL) {
 		node_expand_env(root, diags);
-		out = check_config(config, "config", assets, n, diags);
+		out = check_config(config, over, "config", assets, n, diags);
 	}
 	if (diags->errors != errors) {
 		json_decref(out);
@@ -179,7 +184,7 @@ json_t *conf_check_run(
     const json_t *config, const char *where, struct conf_asset *const *assets, size_t n, struct diags *diags)
 {
 	struct node *map = node_from_json(config, where);
-	json_t *out = check_config(map, where, assets, n, diags);
+	json_t *out = check_config(map, NULL, where, assets, n, diags);
 
 	node_free(map);
 	return out;

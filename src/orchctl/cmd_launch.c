@@ -27,8 +27,8 @@ static int tell_problems(struct ctl *ctl, const struct diags *diags, struct err 
 	    diags->errors == 1 ? "" : "s");
 }
 
-/* --set KEY=VALUE over what the file says. */
-static int add_sets(struct ctl *ctl, json_t *config, struct err *err)
+/* What --set KEY=VALUE says. */
+static int read_sets(struct ctl *ctl, json_t *sets, struct err *err)
 {
 	for (size_t i = 0; i < ctl->args.names.n; i++) {
 		const char *text = ctl->args.values.v[i], *eq = strchr(text, '=');
@@ -39,7 +39,7 @@ static int add_sets(struct ctl *ctl, json_t *config, struct err *err)
 		if (eq == NULL || eq == text || (size_t)(eq - text) >= sizeof(key))
 			return err_set(err, ERR_USAGE, "--set '%.60s': KEY=VALUE is wanted", text);
 		snprintf(key, sizeof(key), "%.*s", (int)(eq - text), text);
-		json_object_set_new(config, key, json_text_new(eq + 1));
+		json_object_set_new(sets, key, json_text_new(eq + 1));
 	}
 	return 0;
 }
@@ -49,18 +49,19 @@ static json_t *read_config(struct ctl *ctl, struct conf_asset *const *assets, si
 {
 	const char *file = args_get(&ctl->args, "config");
 	struct diags diags = DIAGS_INIT;
-	json_t *config = file ? conf_load_run(file, assets, n, &diags) : json_object(), *checked = NULL;
+	json_t *sets = json_object(), *config = NULL, *checked = NULL;
 
-	if (config != NULL && add_sets(ctl, config, err) == 0) {
-		checked = conf_check_run(config, "the run's config", assets, n, &diags);
+	if (read_sets(ctl, sets, err) == 0) {
+		config = file ? conf_load_run(file, sets, assets, n, &diags) : json_incref(sets);
+		if (config != NULL)
+			checked = conf_check_run(config, "the run's config", assets, n, &diags);
 		if (tell_problems(ctl, &diags, err) == -1) {
 			json_decref(checked);
 			checked = NULL;
 		}
-	} else if (config == NULL) {
-		tell_problems(ctl, &diags, err);
 	}
 	json_decref(config);
+	json_decref(sets);
 	diags_release(&diags);
 	return checked;
 }

@@ -3,6 +3,7 @@
 
 #include "tests/tap.h"
 
+#include "base/fs.h"
 #include "base/json.h"
 #include "conf/node.h"
 #include "step/asset.h"
@@ -56,7 +57,7 @@ static void run_case(const json_t *c)
 	unsetenv("ORCH_NO_SUCH");
 	json_object_foreach((json_t *)env, name, value) setenv(name, json_string_value(value), 1);
 	snprintf(file, sizeof(file), "tests/data/config/%s", json_str(c, "file", ""));
-	json_t *got = conf_load_run(test_src(file), assets, 1, &ds);
+	json_t *got = conf_load_run(test_src(file), NULL, assets, 1, &ds);
 	char *text = printed(&ds), *shown = text;
 	if (strncmp(text, test_src(""), strlen(test_src(""))) == 0)
 		shown += strlen(test_src("tests/data/config/files/"));
@@ -88,12 +89,46 @@ static void test_all_missing(void)
 	struct conf_asset *assets[] = {&night};
 	struct diags ds = DIAGS_INIT;
 
-	ok(conf_load_run(test_src("tests/data/config/files/missing-key.yaml"), assets, 1, &ds) == NULL,
+	ok(conf_load_run(test_src("tests/data/config/files/missing-key.yaml"), NULL, assets, 1, &ds) == NULL,
 	    "refused");
 	ok(ds.n == 2 && strstr(ds.v[0].text, "'observation_date' is missing") &&
 	        strstr(ds.v[1].text, "'fpi_data_path'"),
 	    "every missing key is named");
 	diags_release(&ds);
+}
+
+/* What --set says stands in for what the file lacks or has wrong. */
+static void test_over(void)
+{
+	static const struct {
+		const char *file, *over, *want; /* want NULL: refused */
+	} t[] = {
+	    {"config: {site: uao}", "{\"observation_date\":\"20250429\"}",
+	        "{\"observation_date\":\"20250429\",\"site\":\"uao\"}"},
+	    {"config: {site: much too long}", "{\"site\":\"uao\",\"observation_date\":\"20250429\"}",
+	        "{\"observation_date\":\"20250429\",\"site\":\"uao\"}"},
+	    {"config:", "{\"site\":\"uao\"}", "{\"site\":\"uao\"}"},
+	    {"config: {site: much too long}", "{\"observation_date\":\"20250429\"}", NULL},
+	    {"config: {sit: uao}", "{\"site\":\"uao\"}", NULL},
+	    {"config: {site: uao}", "{}", NULL},
+	};
+	struct conf_asset *assets[] = {&brief};
+	char *path = fs_join(test_dir(), "over.yaml");
+
+	for (size_t i = 0; i < NITEMS(t); i++) {
+		json_t *over = json_loads(t[i].over, 0, NULL),
+		       *want = t[i].want ? json_loads(t[i].want, 0, NULL) : NULL;
+		struct diags ds = DIAGS_INIT;
+		json_t *got;
+
+		fs_write_atomic(path, t[i].file, strlen(t[i].file), 0600, NULL);
+		got = conf_load_run(path, over, assets, 1, &ds);
+		ok(want ? json_equal(got, want) : got == NULL && ds.errors > 0, "%s over %s", t[i].over,
+		    t[i].file);
+		json_decref(over), json_decref(want), json_decref(got);
+		diags_release(&ds);
+	}
+	free(path);
 }
 
 /* A config given as JSON, against assets "n" night, "b" brief, "a" any. */
@@ -181,14 +216,14 @@ static void test_file_shapes(void)
 		struct diags ds = DIAGS_INIT;
 
 		fs_write_atomic(path, files[i].text, strlen(files[i].text), 0600, NULL);
-		ok(conf_load_run(path, assets, 1, &ds) == NULL, "refused: file %zu", i);
+		ok(conf_load_run(path, NULL, assets, 1, &ds) == NULL, "refused: file %zu", i);
 		ok(ds.n > 0 && strstr(ds.v[0].text, files[i].words) != NULL &&
 		        strcmp(ds.v[0].mark.file, path) == 0,
 		    "with %s", files[i].words);
 		diags_release(&ds);
 	}
 	struct diags ds = DIAGS_INIT;
-	ok(conf_load_run("/nonexistent.yaml", assets, 1, &ds) == NULL && strcmp(ds.v[0].class, "io") == 0,
+	ok(conf_load_run("/nonexistent.yaml", NULL, assets, 1, &ds) == NULL && strcmp(ds.v[0].class, "io") == 0,
 	    "a missing file");
 	diags_release(&ds);
 }
@@ -205,6 +240,7 @@ int main(void)
 	}
 	tap_run(test_corpus);
 	tap_run(test_all_missing);
+	tap_run(test_over);
 	tap_run(test_check);
 	tap_run(test_file_shapes);
 	return tap_done();

@@ -82,7 +82,7 @@ static void check_run(const struct conf *c)
 {
 	struct conf_asset *assets[] = {conf_asset_find(c, "reanalyze")};
 	struct diags ds = DIAGS_INIT;
-	json_t *run = conf_load_run(test_src("etc/run.yaml"), assets, 1, &ds);
+	json_t *run = conf_load_run(test_src("etc/run.yaml"), NULL, assets, 1, &ds);
 	char *text = printed(&ds);
 
 	is_str(text, "", "run.yaml is accepted without a word");
@@ -91,7 +91,7 @@ static void check_run(const struct conf *c)
 	json_decref(run);
 	diags_release(&ds);
 	/* The file of the users' present deployment, with keys that follow from the rest. */
-	run = conf_load_run(test_src("tests/data/config/files/ok-run.yaml"), assets, 1, &ds);
+	run = conf_load_run(test_src("tests/data/config/files/ok-run.yaml"), NULL, assets, 1, &ds);
 	ok(run != NULL && ds.errors == 0 && json_object_size(run) == 2, "an older run file too");
 	is_int(ds.n, 3, "with a note for each key that has no effect");
 	json_decref(run);
