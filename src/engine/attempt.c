@@ -4,6 +4,7 @@
 
 #include "engine/engine_priv.h"
 #include "engine/handover.h"
+#include "engine/orphans.h"
 #include "engine/spawn.h"
 
 #include "base/clock.h"
@@ -461,6 +462,18 @@ static tm_ms backoff(const struct conf_asset *ca, int64_t failures)
 	return d / 2 + (d > 1 ? (tm_ms)arc4random_uniform((uint32_t)MIN(d / 2, (tm_ms)UINT32_MAX)) : 0);
 }
 
+/* It left no verdict, so it did not tidy up either. */
+static void clean_up_after(struct attempt *a)
+{
+	const struct conf_asset *ca = a->step->conf;
+	int left = ca == NULL || (ca->type->flags & ASSET_COMMAND) != 0 ? orphans_kill(a->dir) : 0;
+
+	if (left > 0)
+		log_warn("run %" PRId64 " asset=%s: killed %d process%s its command left behind",
+		    a->step->run->id, a->step->asset, left, left == 1 ? "" : "es");
+	attempt_dir_sweep(a->dir);
+}
+
 static void record_attempt(struct attempt *a, const struct exitrec *rec, const struct err *err)
 {
 	bool ok = err->class == ERR_NONE;
@@ -584,7 +597,7 @@ bool attempt_settle(struct engine *e, struct run_step *step)
 	if (has_record)
 		exitrec_release(&rec);
 	else
-		attempt_dir_sweep(a->dir);
+		clean_up_after(a);
 	attempt_forget(step);
 	return true;
 }

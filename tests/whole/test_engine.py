@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import pathlib
 import signal
+import time
 
 import pytest
 
@@ -261,6 +263,35 @@ def test_a_waiting_step_can_be_canceled(orch):
     wait_until(lambda: orch.steps(run)["work"]["state"] == "retrying", "the step waits")
     orch.ctl("runs", "cancel", run)
     assert orch.wait_run(run)["state"] == "canceled"
+
+
+@pytest.mark.parametrize("daemon", ["alive", "dead"])
+def test_what_a_killed_supervisor_leaves_behind(orch, daemon):
+    left = "setsid sh -c 'echo $$ > {root}/left.$ORCH_ATTEMPT; exec sleep 1000' > /dev/null 2>&1 &"
+    pipeline(orch, work=(f"[ $ORCH_ATTEMPT -gt 1 ] || {{ {left} sleep 1000; }}", "retries: 3, retry_delay: 20ms")).start()
+    run = launch(orch)
+    wait_until(lambda: (orch.root / "left.1").exists() and (orch.root / "left.1").read_text().strip(), "it has forked away")
+    orphan = int((orch.root / "left.1").read_text())
+    supervisor = orch.program("orch-exec")
+    if daemon == "dead":
+        orch.kill()
+    os.kill(supervisor, signal.SIGKILL)
+    killed = time.monotonic()
+    if daemon == "dead":
+        orch.start()
+    wait_until(lambda: not alive(orphan), "the orphan is gone", timeout=10)
+    took = time.monotonic() - killed
+    assert orch.wait_run(run)["state"] == "succeeded"
+    first = orch.steps(run)["work"]["attempts"][0]
+    assert first["error"]["class"] == "transient" and first["error"]["code"] == "no_record"
+    assert took < 5, took
+
+
+def alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_step_killed_with_the_daemon_is_tried_again(orch):
