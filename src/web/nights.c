@@ -212,7 +212,8 @@ static void key_into_cell(struct matrix *m, const struct sql_row *row, bool plac
 	cell = cell_at(r, day);
 	json_object_set_new(cell, "state", json_text_new(verdict));
 	json_object_set_new(cell, "text",
-	    expected > 0  ? json_sprintf("%" PRId64 " of %" PRId64 " pieces", present, expected)
+	    expected > 0  ? json_sprintf("%" PRId64 " of %" PRId64 " piece%s", present, expected,
+                               expected == 1 ? "" : "s")
 	    : present > 0 ? json_sprintf("%" PRId64 " piece%s", present, present == 1 ? "" : "s")
 	                  : json_text_new(sql_text(row, 4)));
 	json_object_set_new(cell, "raw", json_string("kept"));

@@ -99,18 +99,15 @@ static void findings(struct page *p, const json_t *report)
 	for (size_t k = 0; k < NITEMS(kinds); k++) {
 		if (json_int(found, kinds[k].kind, 0) == 0)
 			continue;
-		html(&p->body,
-		    "<section><h2>%s</h2><div "
-		    "class=\"scroll\"><table><thead><tr><th>What</th><th>Name</th>"
-		    "<th>Partition</th><th>Expected</th><th>Found</th></tr></"
-		    "thead><tbody>\n",
-		    kinds[k].title);
+		html(&p->body, "<section><h2>%s</h2>", kinds[k].title);
+		grid_begin(&p->body, kinds[k].title, "What|Name|Partition|Expected|Found");
 		json_array_foreach(list, i, f)
 		{
 			if (strcmp(json_str(f, "kind", ""), kinds[k].kind) == 0)
 				finding(p, f);
 		}
-		html(&p->body, "</tbody></table></div></section>\n");
+		grid_end(&p->body);
+		html(&p->body, "</section>\n");
 	}
 	if (json_int(report, "findings_cut", 0) > 0)
 		html(&p->body,
@@ -129,12 +126,9 @@ static void earlier(struct page *p, const json_t *list)
 	const json_t *a;
 	size_t i;
 
-	html(&p->body, "<section><h2>All on record</h2><div "
-	               "class=\"scroll\"><table><thead><tr><th>Audit</th><th>Verdict</th><th>At "
-	               "(UTC)</th><th>By</th><th>Of</th><th class=\"num\">Missing</th><th "
-	               "class=\"num\">Mismatched</th><th "
-	               "class=\"num\">Unknown</th><th class=\"num\">Extra</th><th "
-	               "class=\"num\">Leftover</th></tr></thead><tbody>\n");
+	html(&p->body, "<section><h2>All on record</h2>");
+	grid_begin(&p->body, "Audits, newest first",
+	    "=Audit|Verdict|At (UTC)|By|Of|#Missing|#Mismatched|#Unknown|#Extra|#Leftover");
 	json_array_foreach(list, i, a)
 	{
 		bool bad = json_int(a, "missing", 0) + json_int(a, "mismatched", 0) > 0;
@@ -153,7 +147,8 @@ static void earlier(struct page *p, const json_t *list)
 		count(p, a, "leftover");
 		html(&p->body, "</tr>\n");
 	}
-	html(&p->body, "</tbody></table></div></section>\n");
+	grid_end(&p->body);
+	html(&p->body, "</section>\n");
 }
 
 void page_audit(struct page *p)

@@ -168,8 +168,8 @@ static void judge_audit(const json_t *audit, struct verdict *v)
 		    json_sprintf("The last audit found %" PRId64 " different from the records.", mismatched));
 	if (missing + mismatched == 0 && json_int(audit, "unknown", 0) > 0)
 		add(v, "warnings", "/audit",
-		    json_sprintf("The last audit could not look at %" PRId64 " places.",
-		        json_int(audit, "unknown", 0)));
+		    json_sprintf(
+		        "The last audit could not look at %" PRId64 " places.", json_int(audit, "unknown", 0)));
 }
 
 /* "3 of 4 sources are current, 1 is late": what people look for first; without nights it is about the sensors. */
