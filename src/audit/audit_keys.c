@@ -115,18 +115,28 @@ static bool proves(const char *metadata_text)
 	return durable;
 }
 
-/* By the run of this upload or a later one of its partition: a retry, or a run that a released hold took up. */
-static bool deletion_is_proved(struct audit *a, const struct key *k)
+static bool any_proves(struct sql_row *row)
 {
-	struct sql_row *row = sql_query(a->state->sql,
-	    "SELECT metadata FROM materialization WHERE run_id >= ?1 AND (run_id = ?1 OR partition = ?2)"
-	    " AND metadata LIKE '%\"evidence\"%'",
-	    "is", k->run, k->partition);
 	bool proved = false;
 
 	while (!proved && sql_next(row))
 		proved = proves(sql_text(row, 0));
 	sql_end(row);
+	return proved;
+}
+
+/* By the run of this upload, or a later one of its partition: a retry, or a run that a released hold took up. */
+static bool deletion_is_proved(struct audit *a, const struct key *k)
+{
+	bool proved = any_proves(
+	    sql_query(a->state->sql, "SELECT metadata FROM materialization WHERE run_id = ?1", "i", k->run));
+
+	for (size_t i = 0; !proved && k->partition != NULL && i < a->conf->nassets; i++)
+		if ((a->conf->assets[i].type->flags & ASSET_DELETES) != 0)
+			proved = any_proves(sql_query(a->state->sql,
+			    "SELECT metadata FROM materialization WHERE asset = ?1 AND partition = ?2 AND "
+			    "run_id > ?3",
+			    "ssi", a->conf->assets[i].name, k->partition, k->run));
 	return proved;
 }
 

@@ -125,6 +125,23 @@ static void put_push(const json_t *push)
 	strbuf_release(&sb);
 }
 
+static void put_audit(const json_t *audit)
+{
+	static const char *const counts[] = {"missing", "mismatched", "unknown"};
+	struct strbuf sb = STRBUF_INIT(500);
+
+	if (!json_is_object(audit))
+		return;
+	for (size_t i = 0; i < NITEMS(counts); i++)
+		if (json_int(audit, counts[i], 0) > 0)
+			strbuf_addf(&sb, "%s%" PRId64 " %s", sb.len ? ", " : "", json_int(audit, counts[i], 0),
+			    counts[i]);
+	strbuf_addstr(&sb, sb.len ? " ('orchctl audit --last'), " : "nothing is missing, ");
+	text_ago(&sb, json_object_get(audit, "at"));
+	ctl_put_field("audit", sb.buf);
+	strbuf_release(&sb);
+}
+
 static void show_status(struct ctl *ctl, const json_t *s)
 {
 	const json_t *holds = json_object_get(s, "holds");
@@ -135,6 +152,7 @@ static void show_status(struct ctl *ctl, const json_t *s)
 	put_sensors(json_object_get(s, "sensors"));
 	put_push(json_object_get(s, "push"));
 	put_outbox(json_object_get(s, "outbox"));
+	put_audit(json_object_get(s, "audit"));
 	if (json_array_size(holds) > 0) {
 		strbuf_addf(&sb, "%zu ('orchctl hold' lists them)", json_array_size(holds));
 		ctl_put_field("holds", sb.buf);

@@ -220,6 +220,48 @@ def test_a_night_under_way_is_not_missing(project):
     assert page.json("/api/v1/status")["audit"]["missing"] == 1
 
 
+# A command that puts objects, a manifest of them, and says so: all that it takes to be audited.
+MAKER = """
+import hashlib, json, os, pathlib, sys
+store, n = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+objects = []
+for i in range(n):
+    key = f"made/{'long-name-' * 8}{i:04}.txt"
+    data = f"object {i}".encode()
+    (store / key).parent.mkdir(parents=True, exist_ok=True)
+    (store / key).write_bytes(data)
+    objects.append({"key": key, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+manifest = json.dumps({"schema": "orchd/1", "objects": objects}).encode()
+(store / "made/manifest.json").write_bytes(manifest)
+said = {"store": "data", "manifest": {"key": "made/manifest.json", "sha256": hashlib.sha256(manifest).hexdigest()}}
+with open(os.environ["ORCH_JOURNAL"], "a") as journal:
+    journal.write(json.dumps({"__dagster_pipes_version": "0.1", "method": "report_asset_materialization", "params": {
+        "asset_key": "maker", "data_version": None,
+        "metadata": {k: {"raw_value": v, "type": "json"} for k, v in said.items()}}}) + "\\n")
+"""
+
+
+def test_any_command_can_be_audited_and_reports_have_an_end(orch):
+    """What a script has recorded is held against it; of a thousand losses the report keeps as many as it may."""
+    project = init_project(orch.root)
+    (project.root / "maker.py").write_text(MAKER)
+    (project.root / "jobs" / "maker.yaml").write_text(
+        f"assets:\n  maker: {{type: exec, command: [/usr/bin/python3, {project.root}/maker.py, {project.store}, '600']}}\n")
+    project.ctl("materialize", "maker", "--wait")
+    assert "nothing is missing" not in project.text("status")
+    report = audit(project, "--deep")
+    assert report["clean"] and report["checked"]["read_back"] == 600 and report["checked"]["effects"] == 0
+    assert "nothing is missing" in project.text("status")
+    for path in (project.store / "made").glob("long*"):
+        path.unlink()
+    report = audit(project, code=1)
+    assert report["found"]["missing"] == 600 == len(report["findings"]) and report["findings_cut"] == 0
+    kept = project.ctl("audit", "--last", code=1)
+    assert kept["found"]["missing"] == 600 and len(json.dumps(kept)) < 70000
+    assert len(kept["findings"]) + kept["findings_cut"] == 600 and len(kept["findings"]) > 50
+    assert "600 missing" in project.text("status")
+
+
 def test_servers_that_are_down_are_not_losses(orch):
     """Nothing is called missing that could not be looked at; the exit code says to try again."""
     project = init_project(orch.root)
