@@ -48,6 +48,7 @@ void layout_end(struct page *p)
 	char now[UTCTIME_MAX], iso[UTCTIME_MAX];
 	tm_ms t = clock_now();
 
+	p->foot = p->body.len;
 	html(&p->body,
 	    "</main>\n<footer><span>%ras of <time id=\"as-of\" datetime=\"%s\">%s</time> UTC</span>"
 	    "%r<span>orchd " PACKAGE_VERSION "</span>"

@@ -1,10 +1,8 @@
-/* Requests, a short-lived cache of rendered pages, and the life of the page as a whole. */
+/* Requests, and the life of the page as a whole. */
 #include "config.h"
 
 #include "web/web_priv.h"
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "engine/engine.h"
@@ -14,61 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CACHE_SLOTS 64
-#define CACHE_MS    500 /* many readers of one page cost one rendering in this time */
-
-struct cached {
-	char *target;
-	tm_ms until; /* monotonic */
-	struct strbuf body;
-	const char *content_type;
-	int status;
-	bool svg;
-};
-
-struct page_cache {
-	struct cached slot[CACHE_SLOTS];
-	size_t next;
-};
-
-static void reply_page(struct httpd_request *req, const struct strbuf *body, const char *type, int status,
-    bool immutable, bool svg)
-{
-	struct httpd_answer a = {.status = status,
-	    .content_type = type,
-	    .body = body->buf,
-	    .n = body->len,
-	    .immutable = immutable,
-	    .inline_style = svg};
-
-	httpd_reply(req, &a);
-}
-
-static struct cached *cache_find(struct web *w, const char *target)
-{
-	for (size_t i = 0; i < CACHE_SLOTS; i++) {
-		struct cached *c = &w->cache->slot[i];
-
-		if (c->target != NULL && c->until > clock_mono() && strcmp(c->target, target) == 0)
-			return c;
-	}
-	return NULL;
-}
-
-static void cache_keep(struct web *w, const char *target, struct page *p)
-{
-	struct cached *c = &w->cache->slot[w->cache->next++ % CACHE_SLOTS];
-
-	xstrset(&c->target, target);
-	strbuf_release(&c->body);
-	c->body = p->body;
-	p->body = STRBUF_INIT(PAGE_MAX);
-	c->until = clock_mono() + CACHE_MS;
-	c->content_type = p->content_type;
-	c->status = p->status;
-	c->svg = p->svg;
-}
 
 static const char *request_param(void *arg, const char *name)
 {
@@ -83,19 +26,21 @@ static void render(struct web *w, struct httpd_request *req, const struct route 
 	    .param = request_param,
 	    .arg = req};
 	char *target = xstrdup(httpd_target(req));
+	struct rendering r;
 	struct page p;
-	bool keep;
 
 	route_render(w, route, args, &ask, &p);
 	if (p.body.overflowed) {
+		strbuf_release(&p.body);
 		httpd_reply_error(req, 500, "the page would be larger than 8 MiB");
 	} else {
-		keep = !route->fresh && !p.immutable && p.status == 200;
-		reply_page(req, &p.body, p.content_type, p.status, p.immutable, p.svg);
-		if (keep)
-			cache_keep(w, target, &p);
+		rendering_of(&p, &r);
+		rendering_reply(req, &r);
+		if (!route->fresh && !r.immutable && r.status == 200)
+			cache_keep(w->cache, target, &r);
+		else
+			payload_unref(r.payload);
 	}
-	strbuf_release(&p.body);
 	free(target);
 }
 
@@ -116,12 +61,12 @@ static void dispatch(struct web *w, struct httpd_request *req, bool looked)
 {
 	const struct route *route;
 	const char *args[2];
-	struct cached *c;
+	const struct rendering *r;
 	int64_t run;
 	char *copy;
 
-	if ((c = cache_find(w, httpd_target(req))) != NULL) {
-		reply_page(req, &c->body, c->content_type, c->status, false, c->svg);
+	if ((r = cache_find(w->cache, httpd_target(req))) != NULL) {
+		rendering_reply(req, r);
 		return;
 	}
 	if ((route = route_find(httpd_path(req), &copy, args)) == NULL) {
@@ -172,9 +117,7 @@ struct web *web_new(struct event_base *base, struct conf *conf, struct engine *e
 	w->base = base;
 	w->conf = conf_ref(conf);
 	w->engine = engine;
-	w->cache = xcalloc(1, sizeof(*w->cache));
-	for (size_t i = 0; i < CACHE_SLOTS; i++)
-		w->cache->slot[i].body = STRBUF_INIT(PAGE_MAX);
+	w->cache = cache_new();
 	w->zones = zones_new(conf);
 	w->query = (struct query){.conf = conf, .engine = engine};
 	w->lag = lag_new(base, engine);
@@ -231,11 +174,7 @@ void web_free(struct web *w)
 	pictures_free(w->pictures);
 	httpd_free(w->server);
 	state_close(w->query.state);
-	for (size_t i = 0; w->cache != NULL && i < CACHE_SLOTS; i++) {
-		free(w->cache->slot[i].target);
-		strbuf_release(&w->cache->slot[i].body);
-	}
-	free(w->cache);
+	cache_free(w->cache);
 	conf_unref(w->conf);
 	free(w);
 }

@@ -7,6 +7,7 @@
 #include "web/html.h"
 #include "web/zones.h"
 #include "net/httpd.h"
+#include "net/payload.h"
 #include "web/web.h"
 
 #define PAGE_MAX ((size_t)8 << 20)
@@ -48,6 +49,7 @@ struct page {
 	const struct page_ask *ask;
 	const char *arg[2]; /* what stood for * in the route */
 	struct strbuf body;
+	size_t foot; /* where the part of body begins that tells the time alone; 0: there is none */
 	const char *content_type;
 	int status;
 	bool immutable; /* the client may keep it */
@@ -72,6 +74,28 @@ const struct route *route_find(const char *path, char **copy, const char *args[2
 /* The caller's to strbuf_release the body. */
 void route_render(
     struct web *, const struct route *, const char *args[2], const struct page_ask *, struct page *out);
+
+/* ---- cache.c: pages that were made a moment ago ---- */
+
+#define TAG_MAX 33
+
+struct rendering {
+	struct payload *payload; /* referenced */
+	const char *content_type;
+	int status;
+	bool immutable, svg;
+	char tag[TAG_MAX]; /* empty: none */
+};
+
+/* Takes the body; the payload is the caller's to unref. */
+void rendering_of(struct page *, struct rendering *out);
+void rendering_reply(struct httpd_request *, const struct rendering *);
+struct page_cache *cache_new(void);
+void cache_free(struct page_cache *); /* NULL is fine */
+/* Lent until the next call; NULL: there is none young enough. */
+const struct rendering *cache_find(struct page_cache *, const char *target);
+/* Takes the reference. */
+void cache_keep(struct page_cache *, const char *target, struct rendering *);
 
 /* ---- layout.c: the frame of an HTML page; the body is written between the two ---- */
 

@@ -14,11 +14,11 @@ class Page:
         self.url = wait_until(lambda: orch.ctl("status").get("page"), "the page has an address")
         self.where = urllib.parse.urlsplit(self.url).netloc
 
-    def get(self, path, **headers):
+    def get(self, path, method="GET", **headers):
         """status, headers, body"""
         connection = http.client.HTTPConnection(self.where, timeout=30)
         try:
-            connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+            connection.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
         finally:

@@ -1,5 +1,7 @@
 """The status page of a daemon with a real night behind it: what it shows is what orchctl says, in curl's eyes and a browser's."""
 
+import datetime
+import gzip
 import http.client
 import json
 import pathlib
@@ -7,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import xml.etree.ElementTree as tree
 
 import pytest
@@ -114,6 +117,44 @@ def test_machine_side(orch, page):
     assert page.get("/badge/nothing.svg")[0] == 404
     assert page.get("/nowhere")[0] == 404 and page.get("/runs/999")[0] == 404 and page.get("/runs/1x")[0] == 404
     assert page.get("/", Host="evil.example")[0] == 421
+
+
+def test_reloads(orch, page):
+    """What has not changed is not sent again; what is sent may be packed; and it is the same page whatever the form."""
+    for path in ("/", "/runs", "/sensors", f"/runs/{page.run['id']}", "/api/v1/runs", "/feed.atom", "/badge/analyze.svg"):
+        def again():
+            status, headers, body = page.get(path, Accept_Encoding="gzip")
+            assert status == 200 and headers["Cache-Control"] == "private, no-cache" and headers["Vary"] == "Accept-Encoding"
+            text = gzip.decompress(body) if headers["Content-Encoding"] == "gzip" else body
+            assert len(body) == int(headers["Content-Length"]) and len(text) < 1024 or len(body) < len(text) / 2
+            head = page.get(path, Accept_Encoding="gzip", method="HEAD")
+            plain = page.get(path)
+            same = page.get(path, If_None_Match=headers["ETag"])
+            # All of it unless the minute turned in between, or something happened.
+            return (same[0] == 304 and same[2] == b"" and same[1]["ETag"] == headers["ETag"] == plain[1]["ETag"] == head[1]["ETag"]
+                    and head[2] == b"" and int(plain[1]["Content-Length"]) == len(plain[2])
+                    and text.split(b"<footer>")[0] == plain[2].split(b"<footer>")[0])
+        wait_until(again, f"{path} is the same in every form")
+    for path in ("/nothing", "/runs/999"):
+        status, headers, _ = page.get(path, If_None_Match="*")
+        assert status == 404 and headers["Cache-Control"] == "no-store" and "ETag" not in headers
+
+
+def test_never_older_than_it_says(orch, page):
+    """A page is at most half a second older than the state, however often it is read, and says of when it is."""
+    for n in range(5):
+        old = page.get("/deletions")
+        orch.ctl("hold", f"uao/2026041{n}")
+        done = time.monotonic()
+        asked, shown = done, False
+        while asked < done + 0.5 or not shown:
+            asked, wall = time.monotonic(), time.time()
+            status, _, body = page.get("/deletions", If_None_Match=old[1]["ETag"])
+            shown = status == 200 and f"uao/2026041{n}".encode() in body
+            assert shown or asked < done + 0.5, "older than half a second"
+            if status == 200:
+                as_of = re.search(rb'id="as-of" datetime="([^"]+)"', body)[1].decode()
+                assert datetime.datetime.fromisoformat(as_of.replace("Z", "+00:00")).timestamp() > wall - 1
 
 
 def test_live_events(orch, page):
