@@ -53,7 +53,7 @@ static int set_up(struct sql *s, enum sql_mode mode, struct err *err)
 	static const char writer[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
 	                             "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=67108864;"
 	                             "PRAGMA cache_size=-2048; PRAGMA temp_store=MEMORY;";
-	static const char reader[] = "PRAGMA query_only=ON; PRAGMA cache_size=-2048; PRAGMA temp_store=MEMORY;";
+	static const char reader[] = "PRAGMA query_only=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;";
 
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, mode == SQL_WRITER ? 5000 : 1000);
@@ -278,6 +278,29 @@ int64_t sql_get_int(struct sql *s, int64_t def, const char *literal, const char 
 		def = sqlite3_column_int64(c->stmt, 0);
 	give_back(c);
 	return def;
+}
+
+static void step_once(struct sql *s, const char *literal)
+{
+	struct cached *c = prepare(s, literal);
+
+	if (c == NULL)
+		return;
+	if (sqlite3_step(c->stmt) != SQLITE_DONE)
+		fail(s, literal);
+	give_back(c);
+}
+
+void sql_snapshot(struct sql *s)
+{
+	if (sqlite3_get_autocommit(s->db))
+		step_once(s, "BEGIN");
+}
+
+void sql_snapshot_end(struct sql *s)
+{
+	if (!s->in_transaction && !sqlite3_get_autocommit(s->db))
+		step_once(s, "COMMIT");
 }
 
 bool sql_in_transaction(const struct sql *s)

@@ -45,6 +45,13 @@ int64_t sql_get_int(struct sql *, int64_t def, const char *literal, const char *
  */
 struct sql_row *sql_query_dynamic(struct sql *, const char *text, const char *const *args, size_t n);
 
+/*
+ * Between the two all queries of a reader see the same state, and do not ask for the database's lock one by one.  Short: what the
+ * writer commits meanwhile cannot be folded into the database.
+ */
+void sql_snapshot(struct sql *);
+void sql_snapshot_end(struct sql *);
+
 bool sql_in_transaction(const struct sql *);
 int sql_begin(struct sql *);
 /* Make everything since the transaction began durable.  On failure all of it is undone and err says why. */

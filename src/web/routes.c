@@ -4,6 +4,7 @@
 #include "web/web_priv.h"
 
 #include "base/mem.h"
+#include "state/state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,5 +108,7 @@ void route_render(
 	    .body = STRBUF_INIT(PAGE_MAX),
 	    .content_type = "text/html; charset=utf-8",
 	    .status = 200};
+	sql_snapshot(w->query.state->sql);
 	route->page(out);
+	sql_snapshot_end(w->query.state->sql);
 }
