@@ -55,6 +55,7 @@ struct engine {
 	void (*on_drained)(void *);
 	void *drained_arg;
 	tm_ms next_prune;
+	int64_t pruned_to; /* runs up to this one have been looked at in this pass over the history */
 	struct engine_stats stats;
 	struct metric_batch counts; /* of this turn: they hold once it is committed */
 };

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/place.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 
 #define PRUNE_EVERY_MS 60000
 #define RUNS_PER_TURN  20
+#define SEEN_PER_TURN  500
 /* Trouble that nobody has seen for so long is forgotten: its end will not be told. */
 #define FORGOTTEN_MS (INT64_C(180) * 86400000)
 
@@ -34,38 +36,60 @@ static void remove_dir(const struct err *failed, void *arg)
 }
 
 /* Rows first, the folder after the commit: what a crash leaves is a folder without a row, removed at the next start. */
-static void prune_run(struct engine *e, int64_t id)
+static void prune_run(struct engine *e, int64_t id, const char *partition)
 {
 	struct doomed *d = xcalloc(1, sizeof(*d));
 
 	sql_do(e->state->sql, "DELETE FROM event WHERE run_id = ?1", "i", id);
+	places_delete(e->state, partition, id);
 	sql_do(e->state->sql, "DELETE FROM run WHERE id = ?1", "i", id);
 	d->dir = xasprintf("%s/runs/%" PRId64, e->state->dir, id);
 	engine_after_commit(e, remove_dir, d);
 }
 
-static size_t prune_runs(struct engine *e)
+/* The newest run of a partition stays whatever its age: it tells what happened to that partition. */
+static bool is_newest(struct engine *e, int64_t id, const char *partition)
 {
-	int64_t ids[RUNS_PER_TURN];
-	size_t n = 0;
-	struct sql_row *row;
+	return partition[0] != '\0' &&
+	       sql_get_int(e->state->sql, 0, "SELECT max(id) FROM run WHERE partition = ?1", "s", partition) ==
+	           id;
+}
 
-	if (sql_get_int(e->state->sql, 0, "SELECT count(*) FROM run", "") <= e->conf->limits.keep_runs)
-		return 0;
-	/* The newest run of a partition stays whatever its age: it tells what happened to that partition. */
-	row = sql_query(e->state->sql,
-	    "SELECT id FROM run AS r WHERE ended_at IS NOT NULL AND id <= (SELECT id FROM run ORDER BY id DESC "
-	    "LIMIT 1 OFFSET ?1)"
-	    " AND (partition = '' OR EXISTS (SELECT 1 FROM run AS later WHERE later.partition = r.partition "
-	    "AND later.id > r.id))"
-	    " ORDER BY id LIMIT ?2",
-	    "ii", e->conf->limits.keep_runs, (int64_t)RUNS_PER_TURN);
-	while (n < RUNS_PER_TURN && sql_next(row))
-		ids[n++] = sql_int(row, 0);
+/*
+ * A piece of the history at a time, from the oldest run to the last that may go: most of a long one are runs that stay, and a
+ * turn has no time to walk past all of them.  True: the next piece can be looked at soon.
+ */
+static bool prune_runs(struct engine *e)
+{
+	struct sql *sql = e->state->sql;
+	int64_t keep = e->conf->limits.keep_runs, seen = 0, ids[RUNS_PER_TURN];
+	char *partitions[RUNS_PER_TURN];
+	struct sql_row *row;
+	size_t n = 0;
+
+	if (sql_get_int(sql, 0, "SELECT sum(n) FROM run_count", "") <= keep)
+		return false;
+	row = sql_query(sql,
+	    "SELECT id, partition FROM run WHERE id > ?1 AND id <= (SELECT max(id) FROM run) - ?2"
+	    " AND ended_at IS NOT NULL ORDER BY id LIMIT ?3",
+	    "iii", e->pruned_to, keep, (int64_t)SEEN_PER_TURN);
+	while (n < RUNS_PER_TURN && sql_next(row)) {
+		seen++;
+		e->pruned_to = sql_int(row, 0);
+		if (is_newest(e, e->pruned_to, sql_text(row, 1)))
+			continue;
+		ids[n] = e->pruned_to;
+		partitions[n++] = xstrdup(sql_text(row, 1));
+	}
 	sql_end(row);
-	for (size_t i = 0; i < n; i++)
-		prune_run(e, ids[i]);
-	return n;
+	for (size_t i = 0; i < n; i++) {
+		prune_run(e, ids[i], partitions[i]);
+		free(partitions[i]);
+	}
+	if (n == RUNS_PER_TURN || seen == SEEN_PER_TURN)
+		return true;
+	e->pruned_to = 0;
+	return false;
 }
 
 static void prune_rows(struct engine *e)
@@ -100,7 +124,7 @@ tm_ms prune_turn(struct engine *e)
 	if (e->now < e->next_prune)
 		return e->next_prune;
 	prune_rows(e);
-	e->next_prune = e->now + (prune_runs(e) == RUNS_PER_TURN ? 1000 : PRUNE_EVERY_MS);
+	e->next_prune = e->now + (prune_runs(e) ? 1000 : PRUNE_EVERY_MS);
 	return e->next_prune;
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "engine/place.h"
 #include "state/state.h"
 
 #include <inttypes.h>
@@ -217,6 +218,7 @@ void run_insert(struct state *st, struct run *run, tm_ms now)
 	    run->why, run->sensor, run->sensor_key, run->run_key, run->generation, config, tags,
 	    (int64_t)run->dry_run, run->retry_of, now);
 	run->id = sql_last_id(st->sql);
+	places_insert(st, run->partition, run->id);
 	for (size_t i = 0; i < run->nsteps; i++)
 		insert_step(st, &run->steps[i], i);
 	log_info("run %" PRId64 " state=queued job=%s partition=%s origin=%s: %s", run->id,

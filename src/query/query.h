@@ -59,7 +59,10 @@ struct run_filter {
  */
 json_t *query_status(const struct query *, struct err *err);
 
-/* {"runs": [run..], "next": id or null} newest first */
+/*
+ * {"runs": [run..], "next": id or null} newest first.  `next` is where to go on with `before`, and null at the end: there may be
+ * more although fewer than `limit` came, when several conditions leave few runs (see run_filter.h).
+ */
 json_t *query_runs(const struct query *, const struct run_filter *, struct err *err);
 json_t *query_run(const struct query *, int64_t id, struct err *err);
 /*

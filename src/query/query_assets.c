@@ -114,11 +114,19 @@ static void add_freshness(const struct query *q, const struct conf_asset *a, con
 static json_t *materializations(const struct query *q, const struct conf_asset *a, const char *partition)
 {
 	json_t *list = json_array();
-	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT run_id, partition, at, outcome, metadata FROM materialization"
-	    " WHERE asset = ?1 AND (?2 IS NULL OR partition = ?2) ORDER BY id DESC LIMIT ?3",
-	    "ssi", a->name, partition, (int64_t)MATERIALIZATIONS_SHOWN);
+	struct sql_row *row;
 
+	/* Two texts, so that each finds its index. */
+	if (partition == NULL)
+		row = sql_query(q->state->sql,
+		    "SELECT run_id, partition, at, outcome, metadata FROM materialization"
+		    " WHERE asset = ?1 ORDER BY id DESC LIMIT ?2",
+		    "si", a->name, (int64_t)MATERIALIZATIONS_SHOWN);
+	else
+		row = sql_query(q->state->sql,
+		    "SELECT run_id, partition, at, outcome, metadata FROM materialization"
+		    " WHERE asset = ?1 AND partition = ?2 ORDER BY id DESC LIMIT ?3",
+		    "ssi", a->name, partition, (int64_t)MATERIALIZATIONS_SHOWN);
 	while (sql_next(row))
 		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "run", col_int(row, 0),
 		                                "partition", col_text(row, 1), "at", col_time(row, 2),

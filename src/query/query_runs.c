@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "query/run_filter.h"
 #include "step/asset.h"
 #include "step/attempt_dir.h"
 
@@ -43,65 +44,44 @@ json_t *query_run_row(const struct query *q, const struct sql_row *row)
 	return obj;
 }
 
-/* One condition per member that is set; the text holds only ?s, the values are bound. */
-static size_t filter_text(
-    const struct run_filter *f, struct strbuf *sql, const char *args[], char numbers[2][24])
+/* Below which id the filter's runs are not looked at: 0 when all are. */
+static int64_t floor_of(const struct query *q, const struct run_filter *f)
 {
-	const struct {
-		const char *value, *cond;
-	} part[] = {
-	    {f->state, " AND state = ?"},
-	    {f->job, " AND job = ?"},
-	    {f->origin, " AND origin = ?"},
-	};
-	size_t n = 0;
+	struct run_statement st;
+	struct sql_row *row;
+	int64_t floor = 0;
 
-	for (size_t i = 0; i < NITEMS(part); i++)
-		if (part[i].value != NULL) {
-			args[n++] = part[i].value;
-			strbuf_addstr(sql, part[i].cond);
-		}
-	if (f->partition != NULL) {
-		/* It and all below it; '0' is the byte after '/'. */
-		for (int i = 0; i < 3; i++)
-			args[n++] = f->partition;
-		strbuf_addstr(sql, " AND (partition = ? OR (partition > ? || '/' AND partition < ? || '0'))");
+	if (run_filter_floor(&st, f)) {
+		row = sql_query_dynamic(q->state->sql, st.text.buf, st.args, st.nargs);
+		floor = sql_next(row) ? sql_int(row, 0) : 0;
+		sql_end(row);
 	}
-	if (f->before > 0) {
-		snprintf(numbers[0], 24, "%" PRId64, f->before);
-		args[n++] = numbers[0];
-		strbuf_addstr(sql, " AND id < CAST(? AS INTEGER)");
-	}
-	snprintf(numbers[1], 24, "%" PRId64, f->limit);
-	args[n++] = numbers[1];
-	strbuf_addstr(sql, " ORDER BY id DESC LIMIT CAST(? AS INTEGER)");
-	return n;
+	run_statement_release(&st);
+	return floor;
 }
 
 json_t *query_runs(const struct query *q, const struct run_filter *filter, struct err *err)
 {
-	struct strbuf text = STRBUF_INIT(4096);
-	struct run_filter f = *filter;
 	json_t *obj = query_object(), *list = json_array();
-	const char *args[16];
-	char numbers[2][24];
+	struct run_filter f = *filter;
+	struct run_statement st;
 	struct sql_row *row;
-	int64_t last = 0;
-	size_t n;
+	int64_t floor, last = 0;
 
 	f.limit = f.limit <= 0 ? 50 : MIN(f.limit, QUERY_LIMIT_MAX);
-	strbuf_addstr(&text, "SELECT " RUN_COLUMNS " FROM run WHERE 1");
-	n = filter_text(&f, &text, args, numbers);
-	row = sql_query_dynamic(q->state->sql, text.buf, args, n);
+	floor = floor_of(q, &f);
+	run_filter_rows(&st, &f, RUN_COLUMNS, floor);
+	row = sql_query_dynamic(q->state->sql, st.text.buf, st.args, st.nargs);
 	while (sql_next(row)) {
 		last = sql_int(row, 0);
 		json_array_append_new(list, query_run_row(q, row));
 	}
 	sql_end(row);
-	json_object_set_new(
-	    obj, "next", (int64_t)json_array_size(list) == f.limit ? json_integer(last) : json_null());
+	run_statement_release(&st);
+	if ((int64_t)json_array_size(list) < f.limit)
+		last = floor;
+	json_object_set_new(obj, "next", last > 0 ? json_integer(last) : json_null());
 	json_object_set_new(obj, "runs", list);
-	strbuf_release(&text);
 	return query_failed(q, obj, err);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define RUNS_TOLD 20
+#define KEYS_TOLD 100
 
 static void line(json_t *lines, tm_ms at, const char *fmt, ...) PRINTF(3, 4);
 static void line(json_t *lines, tm_ms at, const char *fmt, ...)
@@ -29,11 +30,12 @@ static void line(json_t *lines, tm_ms at, const char *fmt, ...)
 static void tell_keys(const struct query *q, const char *what, json_t *lines, json_t *keys)
 {
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT " KEY_COLUMNS ", sensor FROM sensor_key WHERE key = ?1"
-	    " OR run_id IN (SELECT id FROM run WHERE partition = ?1 OR (partition > ?1 || '/' AND partition < "
-	    "?1 || '0'))"
-	    " ORDER BY key LIMIT 100",
-	    "s", what);
+	    "SELECT " KEY_COLUMNS ", sensor FROM"
+	    " (SELECT name AS of, ?1 AS named FROM sensor UNION SELECT r.sensor, r.sensor_key FROM"
+	    "  (SELECT run_id AS run FROM run_place WHERE place = ?1 ORDER BY run_id DESC LIMIT ?2) AS p"
+	    "  CROSS JOIN run AS r ON r.id = p.run WHERE r.sensor_key IS NOT NULL) AS w"
+	    " CROSS JOIN sensor_key ON sensor = w.of AND key = w.named ORDER BY key LIMIT ?2",
+	    "si", what, (int64_t)KEYS_TOLD);
 
 	while (sql_next(row)) {
 		const char *reason = sql_text(row, 2);
@@ -70,9 +72,10 @@ static void tell_run(const struct query *q, int64_t id, json_t *lines)
 static void tell_runs(const struct query *q, const char *what, json_t *lines, json_t *runs)
 {
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT " RUN_COLUMNS
-	    " FROM run WHERE id IN (SELECT id FROM run WHERE partition = ?1 OR sensor_key = ?1"
-	    " OR (partition > ?1 || '/' AND partition < ?1 || '0') ORDER BY id DESC LIMIT ?2) ORDER BY id",
+	    "SELECT " RUN_COLUMNS " FROM run WHERE id IN (SELECT id FROM"
+	    " (SELECT run_id AS id FROM run_place WHERE place = ?1 ORDER BY run_id DESC LIMIT ?2)"
+	    " UNION SELECT id FROM (SELECT id FROM run WHERE sensor_key = ?1 ORDER BY id DESC LIMIT ?2)"
+	    " ORDER BY 1 DESC LIMIT ?2) ORDER BY id",
 	    "si", what, (int64_t)RUNS_TOLD);
 
 	while (sql_next(row)) {

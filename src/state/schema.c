@@ -153,6 +153,61 @@ static const char *const script[] = {
           " leftover INTEGER NOT NULL, unknown INTEGER NOT NULL,"
           " result TEXT NOT NULL) STRICT;"
           "CREATE INDEX audit_wide ON audit(id) WHERE narrow = 0;",
+
+    /* What pages and the pruning ask of a long history is found without a walk over it. */
+    [4] = /* A run, under each partition that its own lies in, and under its own. */
+    "CREATE TABLE run_place("
+    " place TEXT NOT NULL, run_id INTEGER NOT NULL, PRIMARY KEY(place, run_id)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO run_place(place, run_id)"
+    " WITH RECURSIVE p(place, id) AS (SELECT partition, id FROM run UNION ALL"
+    "  SELECT substr(rtrim(place, replace(place, '/', '')), 1,"
+    "                length(rtrim(place, replace(place, '/', ''))) - 1), id FROM p WHERE instr(place, '/'))"
+    " SELECT place, id FROM p WHERE place <> '' ORDER BY place, id;"
+
+    /* How many there are, kept by the triggers below. */
+    "CREATE TABLE run_count("
+    " job TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(job, state)) STRICT, WITHOUT "
+    "ROWID;"
+    "INSERT INTO run_count(job, state, n) SELECT coalesce(job, ''), state, count(*) FROM run GROUP BY 1, 2;"
+    "CREATE TRIGGER run_count_new AFTER INSERT ON run BEGIN"
+    " INSERT INTO run_count(job, state, n) VALUES(coalesce(new.job, ''), new.state, 1)"
+    "  ON CONFLICT DO UPDATE SET n = n + 1; END;"
+    "CREATE TRIGGER run_count_gone AFTER DELETE ON run BEGIN"
+    " UPDATE run_count SET n = n - 1 WHERE job = coalesce(old.job, '') AND state = old.state; END;"
+    "CREATE TRIGGER run_count_other AFTER UPDATE OF state ON run WHEN old.state <> new.state BEGIN"
+    " UPDATE run_count SET n = n - 1 WHERE job = coalesce(old.job, '') AND state = old.state;"
+    " INSERT INTO run_count(job, state, n) VALUES(coalesce(new.job, ''), new.state, 1)"
+    "  ON CONFLICT DO UPDATE SET n = n + 1; END;"
+
+    "CREATE TABLE sensor_key_count(" /* of those that are there */
+    " sensor TEXT NOT NULL, verdict TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(sensor, verdict))"
+    " STRICT, WITHOUT ROWID;"
+    "INSERT INTO sensor_key_count(sensor, verdict, n)"
+    " SELECT sensor, verdict, count(*) FROM sensor_key WHERE gone_at IS NULL GROUP BY 1, 2;"
+    "CREATE TRIGGER sensor_key_count_new AFTER INSERT ON sensor_key WHEN new.gone_at IS NULL BEGIN"
+    " INSERT INTO sensor_key_count(sensor, verdict, n) VALUES(new.sensor, new.verdict, 1)"
+    "  ON CONFLICT DO UPDATE SET n = n + 1; END;"
+    "CREATE TRIGGER sensor_key_count_gone AFTER DELETE ON sensor_key WHEN old.gone_at IS NULL BEGIN"
+    " UPDATE sensor_key_count SET n = n - 1 WHERE sensor = old.sensor AND verdict = old.verdict; END;"
+    "CREATE TRIGGER sensor_key_count_other AFTER UPDATE OF verdict, gone_at ON sensor_key"
+    " WHEN old.verdict <> new.verdict OR (old.gone_at IS NULL) <> (new.gone_at IS NULL) BEGIN"
+    " UPDATE sensor_key_count SET n = n - (old.gone_at IS NULL)"
+    "  WHERE sensor = old.sensor AND verdict = old.verdict;"
+    " INSERT INTO sensor_key_count(sensor, verdict, n) VALUES(new.sensor, new.verdict, new.gone_at IS NULL)"
+    "  ON CONFLICT DO UPDATE SET n = n + excluded.n; END;"
+
+    "CREATE INDEX run_origin ON run(origin, id);"
+    "CREATE INDEX run_upload ON run(sensor_key, id) WHERE sensor_key IS NOT NULL;"
+    "CREATE INDEX run_retry ON run(retry_of) WHERE retry_of IS NOT NULL;"
+    "CREATE INDEX step_held ON step(run_id) WHERE state = 'skipped' AND err_code = 'hold';"
+    "CREATE INDEX tick_old ON tick(last_at);"
+    "CREATE INDEX outbox_failed ON outbox(sink, id) WHERE state = 'failed';"
+    "CREATE INDEX sensor_key_verdict ON sensor_key(sensor, verdict, key) WHERE gone_at IS NULL;"
+    "CREATE INDEX sensor_key_waiting ON sensor_key(first_at)"
+    " WHERE gone_at IS NULL AND run_id IS NULL AND verdict <> 'ignored';"
+    "DROP INDEX sensor_key_gone;"
+    "CREATE INDEX sensor_key_gone ON sensor_key(gone_at) WHERE gone_at IS NOT NULL;"
+    "CREATE INDEX sensor_key_left ON sensor_key(sensor, key) WHERE gone_at IS NOT NULL;",
 };
 
 int schema_version(void)

@@ -12,6 +12,14 @@
 #include <string.h>
 
 #define LOG_BYTES 65536
+#define LIMIT_MAX 500 /* rows of one answer; the next one goes on behind them */
+
+static int64_t limit_of(const struct page *p, int64_t def)
+{
+	int64_t n = page_number(p, "limit", 0);
+
+	return n <= 0 ? def : MIN(n, (int64_t)LIMIT_MAX);
+}
 
 /* Takes obj; NULL: err is the answer. */
 static void give(struct page *p, json_t *obj, const struct err *err)
@@ -43,7 +51,7 @@ void api_runs(struct page *p)
 	    .partition = page_param(p, "partition"),
 	    .origin = page_param(p, "origin"),
 	    .before = page_number(p, "before", 0),
-	    .limit = page_number(p, "limit", 0)};
+	    .limit = limit_of(p, 50)};
 	struct err err = ERR_INIT;
 
 	give(p, query_runs(&p->web->query, &f, &err), &err);
@@ -93,7 +101,7 @@ void api_sensor_keys(struct page *p)
 
 	give(p,
 	    query_keys(&p->web->query, p->arg[0], page_param(p, "verdict"), page_param(p, "after"),
-	        page_number(p, "limit", 0), &err),
+	        limit_of(p, LIMIT_MAX), &err),
 	    &err);
 }
 
@@ -101,15 +109,16 @@ void api_sensor_ticks(struct page *p)
 {
 	struct err err = ERR_INIT;
 
-	give(p, query_ticks(&p->web->query, p->arg[0], page_number(p, "limit", 0), &err), &err);
+	give(p, query_ticks(&p->web->query, p->arg[0], limit_of(p, 50), &err), &err);
 }
 
 void api_nights(struct page *p)
 {
+	const struct nights_ask ask = {.until = page_param(p, "until"),
+	    .after = page_param(p, "after"),
+	    .days = (int)MIN(page_number(p, "days", 28), (int64_t)366)};
 	struct err err = ERR_INIT;
-
-	json_t *obj = nights_matrix(
-	    &p->web->query, page_param(p, "until"), (int)MIN(page_number(p, "days", 28), (int64_t)366), &err);
+	json_t *obj = nights_matrix(&p->web->query, &ask, &err);
 
 	if (obj != NULL)
 		standing_add(obj, p->web->conf, clock_now());
@@ -127,7 +136,7 @@ void api_outbox(struct page *p)
 {
 	struct err err = ERR_INIT;
 
-	give(p, query_outbox(&p->web->query, page_param(p, "state"), page_number(p, "limit", 0), &err), &err);
+	give(p, query_outbox(&p->web->query, page_param(p, "state"), limit_of(p, 50), &err), &err);
 }
 
 void api_audit(struct page *p)
@@ -148,10 +157,9 @@ void api_why(struct page *p)
 void api_events(struct page *p)
 {
 	json_t *obj = query_object(), *list = json_array();
-	int64_t after = page_number(p, "after", 0), limit = page_number(p, "limit", 0), last = after;
+	int64_t after = page_number(p, "after", 0), limit = limit_of(p, 100), last = after;
 	struct sql_row *row;
 
-	limit = limit <= 0 ? 100 : MIN(limit, (int64_t)QUERY_LIMIT_MAX);
 	row = sql_query(p->web->query.state->sql,
 	    "SELECT id, at, run_id, asset, attempt, kind, text FROM event WHERE id > ?1 ORDER BY id LIMIT ?2",
 	    "ii", after, limit);

@@ -68,8 +68,9 @@ static int add_nights(struct export_plan *plan, int64_t days, struct err *err)
 	char until[16] = "";
 
 	for (int64_t left = days; left > 0; left -= NIGHTS_STEP) {
-		json_t *m = nights_matrix(
-		    plan->query, until[0] ? until : NULL, (int)MIN(left, (int64_t)NIGHTS_STEP), err);
+		const struct nights_ask ask = {
+		    .until = until[0] ? until : NULL, .days = (int)MIN(left, (int64_t)NIGHTS_STEP)};
+		json_t *m = nights_matrix(plan->query, &ask, err);
 		const json_t *dates = json_object_get(m, "dates");
 		const char *earlier = json_str(m, "earlier", NULL);
 

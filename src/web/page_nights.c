@@ -146,7 +146,9 @@ void nights_stuck(struct page *p, const json_t *list, size_t most)
 void page_nights(struct page *p)
 {
 	struct err err = ERR_INIT;
-	json_t *obj = nights_matrix(&p->web->query, page_param(p, "until"), DAYS_SHOWN, &err);
+	const struct nights_ask ask = {
+	    .until = page_param(p, "until"), .after = page_param(p, "after"), .days = DAYS_SHOWN};
+	json_t *obj = nights_matrix(&p->web->query, &ask, &err);
 
 	if (obj == NULL) {
 		layout_error(p, &err);
@@ -160,8 +162,13 @@ void page_nights(struct page *p)
 		matrix(p, obj);
 		html(&p->body, "<p class=\"pager\"><a href=\"/nights\">Newest</a>");
 		if (json_str(obj, "earlier", NULL) != NULL)
-			html(&p->body, " <a rel=\"next\" href=\"/nights?until=%u\">Earlier nights</a>",
-			    json_str(obj, "earlier", ""));
+			html(&p->body, " <a rel=\"next\" href=\"/nights?until=%u%r%u\">Earlier nights</a>",
+			    json_str(obj, "earlier", ""), ask.after ? "&amp;after=" : "",
+			    ask.after ? ask.after : "");
+		if (json_str(obj, "next", NULL) != NULL)
+			html(&p->body, " <a href=\"/nights?after=%u%r%u\">More rows</a>",
+			    json_str(obj, "next", ""), ask.until ? "&amp;until=" : "",
+			    ask.until ? ask.until : "");
 		html(&p->body, "</p>");
 		legend(p);
 		nights_stuck(p, json_object_get(obj, "stuck"), STUCK_SHOWN);

@@ -250,7 +250,8 @@ void page_overview(struct page *p)
 	const struct query *q = &p->web->query;
 	json_t *status = query_status(q, &err), *nights = NULL, *queue = NULL, *runs = NULL;
 
-	if (status != NULL && (nights = nights_matrix(q, NULL, NIGHTS_SHOWN, &err)) != NULL &&
+	if (status != NULL &&
+	    (nights = nights_matrix(q, &(struct nights_ask){.days = NIGHTS_SHOWN}, &err)) != NULL &&
 	    (queue = query_queue(q, &err)) != NULL && (runs = query_runs(q, &newest, &err)) != NULL) {
 		standing_add(nights, p->web->conf, clock_now());
 		whole(p, status, nights, queue, runs);

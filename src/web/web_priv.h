@@ -181,12 +181,17 @@ void graph_svg(struct strbuf *, const struct conf *conf, const json_t *assets, c
 
 /* ---- nights.c: rows are partitions without their date, columns are dates ---- */
 
+struct nights_ask {
+	const char *until; /* NULL: the newest date known */
+	const char *after; /* rows after the one of this name; NULL: from the first */
+	int days;
+};
 /*
  * {"until", "earlier": date or null, "dates": [newest first], "rows": [{"name", "newest": date or null,
  *  "cells": {date: {"state", "text", "partition", "run", "key", "present", "expected", "raw": "held" | "deleted" | "kept"
- *  | null}}}]}; until NULL: the newest date known
+ *  | null}}}], "next": the name to go on after, or null}.  The more days the fewer rows.
  */
-json_t *nights_matrix(const struct query *, const char *until, int days, struct err *err);
+json_t *nights_matrix(const struct query *, const struct nights_ask *, struct err *err);
 
 /* ---- standing.c: how each row of a matrix stands ---- */
 
