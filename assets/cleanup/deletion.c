@@ -76,69 +76,116 @@ static void keep(struct deletion *d, const char *key, const char *etag)
 	store_entry_release(&e);
 }
 
-/* 1: a copy is safe; 0: the object is gone or changed; -1: error. */
+static void note_absent(struct deletion *d)
+{
+	metric_count(METRIC_DELETES, "absent", NULL);
+	d->absent++;
+}
+
+/* 1: a copy is safe; 0: the object is gone or changed, and that is settled; -1: error. */
 static int copy_to_trash(struct deletion *d, const char *key, const char *etag, struct err *err)
 {
 	char *to = xasprintf("%s%s", d->trash, key);
 	int rc = store_sync_copy(d->store, key, etag, to, NULL, err) == 0;
 
-	if (rc == 1)
+	if (rc == 1) {
 		step_effect(d->step, "copy", to, -1, NULL);
-	else if (err_is(err, "not_found"))
+	} else if (err_is(err, "not_found")) {
 		*err = ERR_INIT;
-	else if (!err_is(err, "precondition"))
+		note_absent(d);
+	} else if (err_is(err, "precondition")) {
+		*err = ERR_INIT;
+		keep(d, key, etag);
+	} else {
 		rc = err_wrap(err, "trash");
+	}
 	free(to);
 	return rc;
 }
 
-static int delete_one(struct deletion *d, const json_t *item, struct err *err)
-{
-	const char *key = json_str(item, "key", ""), *etag = json_str(item, "etag", "");
-	struct store_entry e = {0};
-	int rc = store_sync_head(d->store, key, &e, err);
+/* Objects deleted in one go, and what is to be done about them afterwards. */
+struct batch {
+	struct deletion *d;
+	struct store_deletion v[STORE_BATCH_MAX];
+	const json_t *item[STORE_BATCH_MAX];
+	bool changed[STORE_BATCH_MAX];
+	size_t n;
+	struct err err; /* the first */
+};
 
-	store_entry_release(&e);
-	if (rc == -1 && !err_is(err, "not_found"))
-		return -1;
-	if (rc == -1) {
-		*err = ERR_INIT;
-		metric_count(METRIC_DELETES, "absent", NULL);
-		d->absent++;
-		return 0;
-	}
-	rc = d->trash != NULL ? copy_to_trash(d, key, etag, err) : 1;
-	if (rc == 1)
-		rc = store_sync_delete(d->store, key, etag, err);
-	if (err_is(err, "precondition")) {
-		*err = ERR_INIT;
-		keep(d, key, etag);
-		return 0;
-	}
-	if (rc == 0) {
+static void on_item(size_t i, const struct err *err, void *arg)
+{
+	struct batch *b = arg;
+	struct deletion *d = b->d;
+	int64_t size = json_int(b->item[i], "size", -1);
+
+	if (err == NULL) {
 		metric_count(METRIC_DELETES, "deleted", NULL);
 		d->deleted++;
-		d->bytes += json_int(item, "size", 0);
-		step_effect(d->step, "delete", key, json_int(item, "size", -1), NULL);
+		d->bytes += MAX(size, 0);
+		step_effect(d->step, "delete", b->v[i].key, size, NULL);
+	} else if (err_is(err, "not_found")) {
+		note_absent(d);
+	} else if (err_is(err, "precondition")) {
+		b->changed[i] = true;
+	} else if (b->err.class == ERR_NONE) {
+		b->err = *err;
+	}
+}
+
+/* What could not be deleted does not keep the rest of its batch from it. */
+static int delete_batch(struct batch *b, struct err *err)
+{
+	int rc = store_sync_delete_many(b->d->store, b->v, b->n, on_item, b, err);
+
+	for (size_t i = 0; i < b->n; i++)
+		if (b->changed[i])
+			keep(b->d, b->v[i].key, b->v[i].if_match);
+	if (rc == 0 && b->err.class != ERR_NONE) {
+		*err = b->err;
+		rc = -1;
 	}
 	return rc;
 }
 
+/* Items from `from` on into a batch; returns where the next one begins, or -1. */
+static int64_t fill_batch(struct batch *b, size_t from, struct err *err)
+{
+	struct deletion *d = b->d;
+
+	for (; from < json_array_size(d->items) && b->n < STORE_BATCH_MAX; from++) {
+		const json_t *item = json_array_get(d->items, from);
+		const char *key = json_str(item, "key", ""), *etag = json_str(item, "etag", "");
+		int rc = d->trash != NULL ? copy_to_trash(d, key, etag, err) : 1;
+
+		if (rc == -1)
+			return -1;
+		if (rc == 0)
+			continue;
+		b->item[b->n] = item;
+		b->v[b->n++] = (struct store_deletion){key, etag};
+	}
+	return (int64_t)from;
+}
+
 int deletion_run(struct deletion *d, struct err *err)
 {
-	json_t *item;
-	size_t i;
+	size_t total = json_array_size(d->items);
+	struct batch *b = xcalloc(1, sizeof(*b));
+	int64_t next = 0;
+	int rc = 0;
 
-	json_array_foreach(d->items, i, item)
-	{
+	while (rc == 0 && next < (int64_t)total) {
+		*b = (struct batch){.d = d};
 		if (step_cancelled(d->step))
-			return err_set(
-			    err, ERR_CANCELLED, "cancelled while deleting; the next attempt goes on");
-		if (delete_one(d, item, err) == -1)
-			return -1;
-		step_progress(d->step, "objects", (int64_t)i + 1, (int64_t)json_array_size(d->items));
+			rc = err_set(err, ERR_CANCELLED, "cancelled while deleting; the next attempt goes on");
+		else if ((next = fill_batch(b, (size_t)next, err)) == -1 || delete_batch(b, err) == -1)
+			rc = -1;
+		else
+			step_progress(d->step, "objects", next, (int64_t)total);
 	}
-	return 0;
+	free(b);
+	return rc;
 }
 
 static bool is_kept(const struct deletion *d, const char *key)

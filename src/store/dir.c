@@ -219,6 +219,12 @@ static struct store_op *dir_delete(
 	return &s->op.pub;
 }
 
+static struct store_op *dir_delete_many(
+    struct store *st, const struct store_deletion *v, size_t n, const struct store_delete_cbs *cbs, void *arg)
+{
+	return op_delete_many(st, &dir_of(st)->ops, v, n, cbs, arg);
+}
+
 static void turn_barrier(struct op *op)
 {
 	struct dir_small *s = CONTAINER_OF(op, struct dir_small, op);
@@ -401,6 +407,7 @@ static const struct store_ops dir_ops = {
     .put_file = dir_put_file,
     .copy = dir_copy,
     .del = dir_delete,
+    .delete_many = dir_delete_many,
     .barrier = dir_barrier,
     .pause = dir_pause,
     .cancel = dir_cancel,

@@ -106,6 +106,7 @@ void op_list_close(struct op_list *list, struct store *st, void (*free_store)(st
 {
 	struct op *op, *next;
 
+	list->closing = true;
 	for (op = list->first; op != NULL; op = next) {
 		next = op->next;
 		op_cancel(op);

@@ -23,6 +23,7 @@ struct op_ops {
 /* The operations of one store. */
 struct op_list {
 	struct op *first;
+	bool closing; /* all are being cancelled, also those that others of the list have started */
 	void (*free_store)(
 	    struct store *); /* set once the store was closed: called when the last operation is gone */
 	struct store *store;
@@ -52,6 +53,10 @@ bool op_leave(struct op *);
 void op_end(struct op *);
 void op_cancel(struct op *);
 void op_pause(struct op *, bool paused);
+
+/* store_delete_many for every store, by its other operations. */
+struct store_op *op_delete_many(struct store *, struct op_list *, const struct store_deletion *, size_t n,
+    const struct store_delete_cbs *, void *arg);
 
 /* Cancel everything; free_store runs now, or when the callbacks on the stack have unwound. */
 void op_list_close(struct op_list *, struct store *, void (*free_store)(struct store *));

@@ -48,6 +48,12 @@ static void s3_close(struct store *st)
 	op_list_close(&s3_of(st)->ops, st, free_store);
 }
 
+static struct store_op *s3_delete_many(
+    struct store *st, const struct store_deletion *v, size_t n, const struct store_delete_cbs *cbs, void *arg)
+{
+	return op_delete_many(st, &s3_of(st)->ops, v, n, cbs, arg);
+}
+
 static const struct store_ops s3_ops = {
     .close = s3_close,
     .list = s3_list,
@@ -57,6 +63,8 @@ static const struct store_ops s3_ops = {
     .put_file = s3_put_file,
     .copy = s3_copy,
     .del = s3_delete,
+    .delete_many = s3_delete_many,
+    .delete_batch = s3_delete_batch,
     .barrier = s3_barrier,
     .pause = s3_pause,
     .cancel = s3_cancel,

@@ -92,6 +92,8 @@ struct store_op *s3_put_file(struct store *, const char *key, int fd, int64_t si
 struct store_op *s3_copy(
     struct store *, const char *from, const char *if_match, const char *to, store_info_cb *, void *arg);
 struct store_op *s3_delete(struct store *, const char *key, const char *if_match, store_done_cb *, void *arg);
+struct store_op *s3_delete_batch(
+    struct store *, const struct store_deletion *, size_t n, const struct store_delete_cbs *, void *arg);
 struct store_op *s3_barrier(struct store *, store_done_cb *, void *arg);
 
 /* op_pause plus the transfer under it. */

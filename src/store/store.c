@@ -96,6 +96,12 @@ struct store_op *store_delete(
 	return st->ops->del(st, key, if_match, cb, arg);
 }
 
+struct store_op *store_delete_many(
+    struct store *st, const struct store_deletion *v, size_t n, const struct store_delete_cbs *cbs, void *arg)
+{
+	return st->ops->delete_many(st, v, n, cbs, arg);
+}
+
 struct store_op *store_barrier(struct store *st, store_done_cb *cb, void *arg)
 {
 	return st->ops->barrier(st, cb, arg);

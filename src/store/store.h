@@ -98,6 +98,22 @@ struct store_put_opts {
 	bool lent;
 };
 
+/* One of many deletions; if_match NULL: whatever it holds. */
+struct store_deletion {
+	const char *key, *if_match;
+};
+
+struct store_delete_cbs {
+	/*
+	 * Once for each, in no order.  err NULL: deleted.  "not_found": it was not there (told only with if_match);
+	 * "precondition": it has changed; otherwise what kept this one from being deleted.
+	 */
+	void (*on_item)(size_t i, const struct err *err, void *arg);
+	void (*on_done)(void *arg); /* after the last of them */
+};
+
+#define STORE_BATCH_MAX 1000
+
 struct store_ops {
 	void (*close)(struct store *);
 	struct store_op *(*list)(struct store *, const char *prefix, const char *start_after, size_t max,
@@ -113,6 +129,11 @@ struct store_ops {
 	    struct store *, const char *from, const char *if_match, const char *to, store_info_cb *, void *arg);
 	struct store_op *(*del)(
 	    struct store *, const char *key, const char *if_match, store_done_cb *, void *arg);
+	struct store_op *(*delete_many)(struct store *, const struct store_deletion *, size_t n,
+	    const struct store_delete_cbs *, void *arg);
+	/* At most STORE_BATCH_MAX at once, without looking first; "unsupported": one by one.  NULL: the store has none. */
+	struct store_op *(*delete_batch)(struct store *, const struct store_deletion *, size_t n,
+	    const struct store_delete_cbs *, void *arg);
 	struct store_op *(*barrier)(struct store *, store_done_cb *, void *arg);
 	void (*pause)(struct store_op *, bool paused);
 	void (*cancel)(struct store_op *);
@@ -147,6 +168,12 @@ struct store_op *store_copy(
 /* With if_match: delete only that content, "precondition" when it changed.  A missing key is success. */
 struct store_op *store_delete(
     struct store *, const char *key, const char *if_match, store_done_cb *cb, void *arg);
+/*
+ * Any number of deletions, copied.  Each object is looked at and compared first, also where the store deletes
+ * conditionally: one that is not there is told from one that has changed.
+ */
+struct store_op *store_delete_many(
+    struct store *, const struct store_deletion *, size_t n, const struct store_delete_cbs *cbs, void *arg);
 /* All lazy puts that succeeded before this call are durable when it answers. */
 struct store_op *store_barrier(struct store *, store_done_cb *cb, void *arg);
 

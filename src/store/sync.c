@@ -312,6 +312,36 @@ int store_sync_delete(struct store *st, const char *key, const char *if_match, s
 	return wait_for(&c, store_delete(st, key, if_match, on_done, &c));
 }
 
+/* Its callbacks share one argument: ours, which knows the caller's. */
+struct many {
+	struct call call;
+	void (*on_item)(size_t i, const struct err *err, void *arg);
+	void *arg;
+};
+
+static void on_many_item(size_t i, const struct err *err, void *arg)
+{
+	struct many *m = arg;
+
+	m->on_item(i, err, m->arg);
+}
+
+static void on_many_done(void *arg)
+{
+	struct many *m = arg;
+
+	finish(&m->call, NULL);
+}
+
+int store_sync_delete_many(struct store *st, const struct store_deletion *v, size_t n,
+    void (*on_item)(size_t i, const struct err *err, void *arg), void *arg, struct err *err)
+{
+	static const struct store_delete_cbs cbs = {.on_item = on_many_item, .on_done = on_many_done};
+	struct many m = {.call = {.err = err}, .on_item = on_item, .arg = arg};
+
+	return wait_for(&m.call, store_delete_many(st, v, n, &cbs, &m));
+}
+
 int store_sync_barrier(struct store *st, struct err *err)
 {
 	struct call c = {.err = err};

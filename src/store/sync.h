@@ -46,6 +46,9 @@ int store_sync_put_file(struct store *, const char *key, const char *path, const
 int store_sync_copy(struct store *, const char *from, const char *if_match, const char *to,
     struct store_entry *out, struct err *err);
 int store_sync_delete(struct store *, const char *key, const char *if_match, struct err *err);
+/* on_item is called as each is settled, see store_delete_many; -1 only when told to stop. */
+int store_sync_delete_many(struct store *, const struct store_deletion *, size_t n,
+    void (*on_item)(size_t i, const struct err *err, void *arg), void *arg, struct err *err);
 int store_sync_barrier(struct store *, struct err *err);
 
 #endif

@@ -2,7 +2,8 @@
  * A store from the command line, for tests written in other languages: one call, its result as one line of JSON.
  *
  *     store_client VERB [ARGUMENT...]       list PREFIX | head KEY | get KEY [ETAG] | put KEY FILE | create KEY FILE |
- *                                           replace KEY FILE ETAG | copy FROM TO [ETAG] | delete KEY [ETAG]
+ *                                           replace KEY FILE ETAG | copy FROM TO [ETAG] | delete KEY [ETAG] |
+ *                                           delete-many FILE ([[KEY, ETAG or null], ...])
  *
  * The store is named by the environment: S3_TEST_ENDPOINT, S3_TEST_BUCKET and the other S3_TEST_ variables below;
  * credentials come from where they always come from.  TERM ends it as it ends a step.  Without arguments it is a test that has nothing to do.
@@ -120,6 +121,31 @@ static int do_delete(char **arg, struct err *err)
 	return store_sync_delete(st, arg[0], arg[1], err);
 }
 
+static void on_item(size_t i, const struct err *err, void *arg)
+{
+	json_array_set_new(arg, i, json_string(err == NULL ? "" : err->code));
+}
+
+/* "codes": what became of each, "" for deleted. */
+static int do_delete_many(char **arg, struct err *err)
+{
+	json_t *list = json_load_file(arg[0], 0, NULL), *codes = json_array(), *one;
+	struct store_deletion *v = xcalloc(json_array_size(list) + 1, sizeof(*v));
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		v[i].key = json_string_value(json_array_get(one, 0));
+		v[i].if_match = json_string_value(json_array_get(one, 1));
+		json_array_append_new(codes, json_string("?"));
+	}
+	int rc = store_sync_delete_many(st, v, i, on_item, codes, err);
+	json_object_set_new(result, "codes", codes);
+	json_decref(list);
+	free(v);
+	return rc;
+}
+
 static const struct {
 	const char *verb;
 	int least;
@@ -133,6 +159,7 @@ static const struct {
     {"replace", 3, do_replace},
     {"copy", 2, do_copy},
     {"delete", 1, do_delete},
+    {"delete-many", 1, do_delete_many},
 };
 
 static volatile sig_atomic_t term_received;

@@ -332,6 +332,108 @@ static void test_odd_keys(void)
 	store_listing_release(&l);
 }
 
+#define MANY 30
+
+static void on_many(size_t i, const struct err *err, void *arg)
+{
+	char(*code)[ERR_CODE_MAX] = arg;
+
+	snprintf(code[i], ERR_CODE_MAX, "%s", err == NULL ? "gone" : err->code);
+}
+
+static bool all_are(char (*code)[ERR_CODE_MAX], size_t n, const char *want)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(code[i], want) != 0)
+			return diag("%zu: %s", i, code[i]), false;
+	return true;
+}
+
+static void test_delete_many(void)
+{
+	char key[MANY][32], code[MANY + 4][ERR_CODE_MAX] = {0};
+	struct store_entry e[MANY] = {0};
+	struct store_deletion v[MANY + 4];
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(key[i], sizeof(key[i]), "many/%02zu", i);
+		store_sync_put(st, key[i], key[i], strlen(key[i]), NULL, &e[i], &err);
+		v[i] = (struct store_deletion){key[i], e[i].etag};
+	}
+	put("many/05", "another");
+	put("many/plain", "x");
+	v[MANY] = (struct store_deletion){"many/missing", e[0].etag};
+	v[MANY + 1] = (struct store_deletion){"many/plain", NULL};
+	v[MANY + 2] = (struct store_deletion){"many/missing too", NULL};
+	v[MANY + 3] = (struct store_deletion){"", NULL};
+	ok(store_sync_delete_many(st, v, MANY + 4, on_many, code, &err) == 0, "many at once: %s", err.text);
+	is_str(code[5], "precondition", "what has changed is refused");
+	is_str(get("many/05"), "another", "and stays");
+	is_str(code[MANY], "not_found", "what is not there is told apart");
+	is_str(code[MANY + 1], "gone", "one may not care what it holds");
+	is_str(code[MANY + 2], "gone", "nor whether it is there");
+	is_str(code[MANY + 3], "bad_key", "what is no key is refused alone");
+	snprintf(code[5], sizeof(code[5]), "gone");
+	ok(all_are(code, MANY, "gone"), "the others are deleted");
+	struct store_listing l = {0};
+	ok(store_sync_list(st, "many/", 1000, &l, &err) == 0 && l.n == 1, "that is what the listing says");
+	store_listing_release(&l);
+	ok(store_sync_delete_many(st, v, 0, on_many, code, &err) == 0, "none is no trouble");
+	store_sync_delete(st, "many/05", NULL, &err);
+	for (size_t i = 0; i < MANY; i++)
+		store_entry_release(&e[i]);
+
+	for (size_t i = 0; i < NITEMS(odd_keys) && i < MANY; i++) {
+		put(odd_keys[i], "x");
+		store_sync_head(st, odd_keys[i], &e[i], &err);
+		v[i] = (struct store_deletion){odd_keys[i], e[i].etag};
+	}
+	memset(code, 0, sizeof(code));
+	ok(store_sync_delete_many(st, v, NITEMS(odd_keys), on_many, code, &err) == 0 &&
+	        all_are(code, NITEMS(odd_keys), "gone"),
+	    "odd keys: %s", err.text);
+	ok(store_sync_list(st, "odd/", 1000, &l, &err) == 0 && l.n == 0, "all are gone");
+	store_listing_release(&l);
+	for (size_t i = 0; i < NITEMS(odd_keys); i++)
+		store_entry_release(&e[i]);
+}
+
+/* Given up, or the store closed, at every turn: nothing is told any more, nothing is left. */
+static void on_never(size_t i, const struct err *err, void *arg)
+{
+	*(int *)arg += 1;
+}
+
+static void on_never_done(void *arg)
+{
+	*(int *)arg += 1000;
+}
+
+static void test_delete_many_cancel(void)
+{
+	static const struct store_delete_cbs cbs = {.on_item = on_never, .on_done = on_never_done};
+	struct store_deletion v[] = {{"c/1", "x"}, {"c/2", NULL}, {"c/3", "y"}};
+	int told = 0, before, turns = 0;
+	bool ended = false;
+
+	for (; !ended && turns < 100; turns++) {
+		told = 0;
+		struct store_op *op = store_delete_many(st, v, NITEMS(v), &cbs, &told);
+		for (int i = 0; i < turns && told < 1000; i++)
+			event_base_loop(base, EVLOOP_ONCE);
+		ended = told >= 1000;
+		before = told;
+		if (!ended)
+			store_op_cancel(op);
+		for (int i = 0; i < 5; i++)
+			event_base_loop(base, EVLOOP_NONBLOCK);
+		if (told != before)
+			ok(false, "told of something after it was cancelled in turn %d", turns);
+	}
+	ok(ended && told == 1003, "cancelled in each of %d turns", turns);
+}
+
 static void test_bad_keys(void)
 {
 	char long_key[STORE_KEY_MAX + 2];
@@ -742,6 +844,8 @@ int main(int argc, char **argv)
 	tap_run(test_conditions);
 	tap_run(test_copy);
 	tap_run(test_odd_keys);
+	tap_run(test_delete_many);
+	tap_run(test_delete_many_cancel);
 	tap_run(test_bad_keys);
 	tap_run(test_list_order);
 	tap_run(test_list_pages);

@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """The s3 store against a server that misbehaves: what is tried again, how often, and what is never believed."""
 import base64, concurrent.futures, email.utils, hashlib, json, os, re, resource, shutil, subprocess, sys, tempfile, threading, time
+import urllib.parse
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 SRC = os.environ.get("TEST_SRCDIR", ".")
 BUILD = os.environ.get("TEST_BUILDDIR", ".")
@@ -408,6 +411,8 @@ class Bucket:
         key = r.path
         if "uploads=" in r.query and r.method == "POST":
             return answer(200, "<InitiateMultipartUploadResult><UploadId>UP/1+</UploadId></InitiateMultipartUploadResult>", XML)
+        if "delete=" in r.query:
+            return self.delete_batch(r)
         if "list-type=2" in r.query:
             return answer(200, listing(), XML)
         if "uploadId=" in r.query and r.method == "DELETE":
@@ -430,6 +435,17 @@ class Bucket:
         body = self.objects[key]
         head = answer(200, body, [("ETag", '"%s"' % etag)] + self.meta.get(key, []))
         return head[:len(head) - len(body)] if r.method == "HEAD" else head
+
+    def delete_batch(self, r, refuse=None):
+        refuse, out = refuse or {}, ""
+        for o in ElementTree.fromstring(r.body):
+            key = o.find("{*}Key").text
+            if key in refuse:
+                out += "<Error><Key>%s</Key><Code>%s</Code><Message>no</Message></Error>" % (escape(key), refuse[key])
+            else:
+                self.objects.pop("/obs-raw/" + urllib.parse.quote(key), None)
+                out += "<Deleted><Key>%s</Key></Deleted>" % escape(key, {"\r": "&#13;"})
+        return answer(200, "<DeleteResult>%s</DeleteResult>" % out, XML)
 
     def complete(self, key):
         self.objects[key] = b"".join(self.parts[i] for i in sorted(self.parts))
@@ -580,6 +596,96 @@ def delete_probe(c):
     c.equal([k for k in b.objects if "probe" in k], [], "no probe left")
     r = client(b.server.url, "delete", "raw/x", ETAG)
     c.equal((r["ok"], KEY in b.objects), (True, False), "deleted")
+
+
+# ---- many deletions
+
+def delete_many(b, items, **env):
+    """codes by key"""
+    fd, path = tempfile.mkstemp(dir=FILES)
+    with os.fdopen(fd, "w") as f:
+        json.dump(items, f)
+    r = client(b.server.url, "delete-many", path, **env)
+    return dict(zip([k for k, _ in items], r.get("codes", []))), r
+
+
+def many(n):
+    b = Bucket()
+    keys = ["raw/%05d" % i for i in range(n)]
+    b.objects = {"/obs-raw/" + k: WHOLE for k in keys}
+    return b, [[k, ETAG] for k in keys]
+
+
+def batches(b):
+    return [r for r in b.server.requests if "delete=" in r.query]
+
+
+@case
+def delete_many_batches(c):
+    """many deletions: a thousand a request, each looked at first, the request verified by MD5"""
+    b, items = many(2050)
+    items[7][1], items[1200][0] = "0" * 32, "raw/missing"
+    codes, r = delete_many(b, items)
+    c.equal(sorted(set(codes.values())), ["", "not_found", "precondition"], "codes (%s)" % r.get("text"))
+    c.equal((codes["raw/00007"], codes["raw/missing"]), ("precondition", "not_found"), "each its own verdict")
+    c.equal(sorted(b.objects), ["/obs-raw/raw/00007", "/obs-raw/raw/01200"], "what is left")
+    c.equal([r.body.count(b"<Key>") for r in batches(b)], [1000, 1000, 48], "keys of each request")
+    c.equal(len([r for r in b.server.requests if r.method == "HEAD"]), 2050, "looks")
+    for q in batches(b):
+        c.equal(q.headers.get("content-md5"), base64.b64encode(hashlib.md5(q.body).digest()).decode(), "Content-MD5")
+        c.equal(q.headers.get("x-amz-content-sha256"), hashlib.sha256(q.body).hexdigest(), "x-amz-content-sha256")
+
+
+@case
+def delete_many_errors(c):
+    """a 200 with errors: each key has its own verdict, and silence is none"""
+    b, items = many(6)
+    refuse = {"raw/00001": "AccessDenied", "raw/00002": "InternalError", "raw/00003": "PreconditionFailed"}
+    silent = b"<Deleted><Key>raw/00004</Key></Deleted>"
+    b.fail = lambda r, n: [b.delete_batch(r, refuse).replace(silent, b" " * len(silent))] if "delete=" in r.query else None
+    codes, r = delete_many(b, items)
+    c.equal([codes[k] for k, _ in items], ["", "denied", "s3.InternalError", "precondition", "http.content", ""], "codes")
+
+
+@case
+def delete_many_fails(c):
+    """a batch that fails is tried again, and then each of its keys has failed"""
+    b, items = many(3)
+    b.fail = lambda r, n: [answer(200, xml_error("SlowDown"), XML)] if "delete=" in r.query else None
+    codes, r = delete_many(b, items)
+    c.equal(set(codes.values()), {"s3.SlowDown"}, "codes")
+    c.equal((len(batches(b)), len(b.objects)), (N, 3), "requests, and objects left")
+    b, items = many(3)
+    b.fail = lambda r, n: [answer(503)] if "delete=" in r.query and len(batches(b)) == 1 else None
+    codes, r = delete_many(b, items)
+    c.equal((set(codes.values()), len(batches(b)), b.objects), ({""}, 2, {}), "a failure that goes away is not seen")
+    b, items = many(3)
+    b.fail = lambda r, n: [answer(200, "<DeleteResult><Deleted><Key>raw/00000</Key></Deleted>", XML)] if "delete=" in r.query else None
+    codes, r = delete_many(b, items)
+    c.equal((set(codes.values()), len(batches(b))), ({"xml.truncated"}, N), "half an answer is none")
+
+
+@case
+def delete_many_unknown(c):
+    """a server without batches: one by one"""
+    for status, code in ((405, "MethodNotAllowed"), (501, "NotImplemented")):
+        b, items = many(40)
+        b.fail = lambda r, n: [answer(status, xml_error(code), XML)] if "delete=" in r.query else None
+        codes, r = delete_many(b, items)
+        c.equal((set(codes.values()), b.objects), ({""}, {}), "all deleted (%d)" % status)
+        c.equal(len(batches(b)), 1, "asked for a batch once")
+
+
+@case
+def delete_many_odd(c):
+    """keys that need care in XML, and one that cannot stand in it"""
+    keys = ["raw/a&b<c>\"d'", "raw/tab\there", "raw/line\nfeed", "raw/return\r", "raw/]]>", "raw/\u00e9%41+", "raw/\x01", "raw/\uffff"]
+    b = Bucket()
+    b.objects = {"/obs-raw/" + urllib.parse.quote(k): WHOLE for k in keys}
+    codes, r = delete_many(b, [[k, None] for k in keys])
+    c.equal((set(codes.values()), b.objects), ({""}, {}), "all deleted")
+    c.equal(sorted(urllib.parse.unquote(r.path) for r in b.server.requests if r.method == "DELETE"),
+            ["/obs-raw/raw/\x01", "/obs-raw/raw/\uffff"], "those that XML has no way to write")
 
 
 # ---- every answer of the listing corpus, with its status and headers
