@@ -29,6 +29,8 @@ CEPH_ACCESS_KEY=$GATEWAY_ACCESS_KEY CEPH_SECRET_KEY=$GATEWAY_SECRET_KEY
 ceph_start "$2" || exit 1
 echo "$CEPH_ENDPOINT"
 echo "$CEPH_DIR/run/client.rgw.s3.$CEPH_GATEWAY_PID.asok"
+echo "$CEPH_TLS_ENDPOINT"
+echo "$CEPH_CA"
 read -r _
 ceph_stop
 """
@@ -55,6 +57,8 @@ class Gateway:
             self.endpoint = self.shell.stdout.readline().strip()
             if self.endpoint:
                 self.admin_socket = self.shell.stdout.readline().strip()
+                self.tls_endpoint = self.shell.stdout.readline().strip()
+                self.ca = self.shell.stdout.readline().strip()
                 return
             self.shell.wait()
         raise Failed("the Ceph gateway does not start")
@@ -66,6 +70,14 @@ class Gateway:
             "s3", endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
             config=Config(s3={"addressing_style": "path"}, max_pool_connections=4, retries={"max_attempts": 3}))
+
+    def topics(self):
+        """Ceph takes topics by the calls of SNS, and such as hold a password only by TLS."""
+        import boto3
+        from botocore.config import Config
+        return boto3.client(
+            "sns", endpoint_url=self.tls_endpoint, verify=self.ca, region_name="default", aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY, config=Config(retries={"max_attempts": 1}))
 
     def close(self):
         self.shell.stdin.close()
@@ -135,6 +147,10 @@ class Servers:
     @functools.cached_property
     def s3(self):
         return self.gateway.client()
+
+    @functools.cached_property
+    def sns(self):
+        return self.gateway.topics()
 
     def close(self):
         self.gateway.close()

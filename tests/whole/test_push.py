@@ -9,6 +9,7 @@ import json
 import random
 import re
 import signal
+import socket
 import sqlite3
 import urllib.parse
 
@@ -384,17 +385,27 @@ def subscribe(orch, name, endpoint, **attributes):
         "TopicConfigurations": [{"Id": name, "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}]})
 
 
-@needs_servers
-@pytest.mark.parametrize("persistent", ["false", "true"])
-def test_ceph_announces_a_night(bucket_project, persistent):
-    orch = bucket_project
+def bucket_night(orch, port=0):
+    """A project whose bucket is polled once a day, and is up."""
     orch.env["PUSH_TOKEN"] = TOKEN
-    orch.config.write_text(orch.config.read_text() + '\npush: {listen: "127.0.0.1:0", token: {env: PUSH_TOKEN}}\n')
+    orch.config.write_text(f'{orch.config.read_text()}\npush: {{listen: "127.0.0.1:{port}", token: {{env: PUSH_TOKEN}}}}\n')
     for path in (orch.root / "jobs").glob("*.yaml"):
         path.write_text(path.read_text().replace("every: 1h", "every: 24h"))
-    start(orch)
+    return start(orch)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@needs_servers
+@pytest.mark.parametrize("kind", ["at once", "persistent"])
+def test_ceph_announces_a_night(bucket_project, kind):
+    orch = bucket_night(bucket_project)
     subscribe(orch, f"{orch.bucket}-nights", f"http://ceph:{TOKEN}@127.0.0.1:{port_of(orch)}/",
-              **({"persistent": "true"} if persistent == "true" else {}))
+              **({"persistent": "true"} if kind == "persistent" else {}))
     odd = "raw/100% a+b é.txt"
     orch.put(odd, b"odd")
     upload = nights.night()
@@ -404,4 +415,24 @@ def test_ceph_announces_a_night(bucket_project, persistent):
     status = counts(orch)
     assert status["accepted"] == len(upload.pieces) + 1, status
     assert status["unknown"] >= 1 + len(upload.extra) and status["bad"] == 0 and status["malformed"] == 0, status
-    assert ticks(orch)[0]["reason"].startswith("pushed"), ticks(orch)
+    assert all(t["reason"].startswith("pushed") for t in ticks(orch)[:-1]), ticks(orch)
+
+
+@needs_servers
+def test_ceph_repeats_what_was_not_taken(bucket_project):
+    """A persistent topic waits for a daemon that is down, and repeats what was answered 503."""
+    orch = bucket_night(bucket_project, port=free_port())
+    subscribe(orch, f"{orch.bucket}-nights", f"http://ceph:{TOKEN}@127.0.0.1:{port_of(orch)}/", persistent="true",
+              **{"http-ack-level": "non-error"})
+    assert orch.stop() == 0
+    upload = upload_of(18)
+    orch.put_upload(upload)
+    orch.start()
+    wait_until(lambda: counts(orch)["accepted"] == 5, "what was announced while nobody listened")
+    assert len(wait_until(lambda: orch.runs(), "the run")) == 1
+    with sqlite3.connect(orch.root / "state" / "state.db", isolation_level=None, timeout=30) as db:
+        db.execute("BEGIN IMMEDIATE")
+        orch.put_upload(upload_of(19))
+        wait_until(lambda: counts(orch)["unavailable"] > 0, "a commit that failed")
+        db.execute("ROLLBACK")
+    assert len(wait_until(lambda: [r for r in orch.runs() if "20260419" in r["partition"]], "the other run")) == 1
