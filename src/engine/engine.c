@@ -127,6 +127,7 @@ void engine_free(struct engine *e)
 		event_free(e->timer_event);
 	conf_unref(e->conf);
 	free(e->own_runs);
+	free(e->conf_problem);
 	free(e->step_program);
 	free(e->exec_program);
 	free(e);
@@ -301,9 +302,20 @@ void engine_reload(struct engine *e, struct conf *conf)
 	watch_stop_all(e);
 	e->conf = conf_ref(conf);
 	conf_unref(old);
+	xstrset(&e->conf_problem, NULL);
 	watch_start_all(e);
 	engine_note(e, "conf", 0, NULL, json_object());
 	engine_kick(e);
+}
+
+void engine_conf_refused(struct engine *e, const struct err *why)
+{
+	xstrset(&e->conf_problem, why->text);
+}
+
+const char *engine_conf_problem(const struct engine *e)
+{
+	return e->conf_problem;
 }
 
 void engine_drain(struct engine *e, void (*on_drained)(void *arg), void *arg)

@@ -40,6 +40,9 @@ void engine_free(struct engine *);
 
 /* Use a new configuration: sensors start again with it, runs under way keep their definitions. */
 void engine_reload(struct engine *, struct conf *conf);
+/* The file has errors and the old configuration stays; for those who show things, until the next engine_reload. */
+void engine_conf_refused(struct engine *, const struct err *why);
+const char *engine_conf_problem(const struct engine *); /* NULL: none */
 /* Start nothing new; on_drained runs once no step runs or the grace of limits.drain is over. */
 void engine_drain(struct engine *, void (*on_drained)(void *arg), void *arg);
 bool engine_is_draining(const struct engine *);

@@ -33,6 +33,7 @@ struct engine {
 	struct event_base *base;
 	struct state *state;
 	struct conf *conf;
+	char *conf_problem; /* why a newer one is not in use */
 	bool local;
 	char *step_program, *exec_program;
 

@@ -28,6 +28,7 @@ static void put_daemon(const json_t *s)
 	strbuf_reset(&sb);
 	text_size(&sb, json_int(s, "state_bytes", 0));
 	ctl_put_field("config", json_str(s, "config_file", NULL));
+	ctl_put_field("not in use", json_str(s, "config_problem", NULL));
 	ctl_put_field("state", sb.buf);
 	strbuf_release(&sb);
 }

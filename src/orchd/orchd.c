@@ -58,8 +58,8 @@ static const char usage[] =
     "      --log-level L    debug, info (default), warning, error\n"
     "      --version        print the version and exit\n";
 
-/* Every problem on stderr; NULL when there was an error. */
-static struct conf *load(const char *path)
+/* Every problem on stderr; NULL when there was an error, with the first one in err. */
+static struct conf *load(const char *path, struct err *err)
 {
 	struct diags diags = DIAGS_INIT;
 	struct conf *conf = conf_load(path, &diags);
@@ -68,6 +68,8 @@ static struct conf *load(const char *path)
 	diags_print(&diags, &text);
 	fputs(text.buf, stderr);
 	strbuf_release(&text);
+	if (conf == NULL)
+		diags_to_err(&diags, err);
 	diags_release(&diags);
 	return conf;
 }
@@ -91,15 +93,17 @@ static void start_page(struct daemon *d)
 static int reload(void *arg, struct err *err)
 {
 	struct daemon *d = arg;
+	struct err problem = ERR_INIT;
 	struct conf *conf;
 
 	notify_reloading();
-	conf = load(d->conf_path);
+	conf = load(d->conf_path, &problem);
 	if (conf != NULL && strcmp(conf->state_dir, d->conf->state_dir) != 0) {
 		log_warn("reload: state_dir changed; that takes a restart, the old one stays in use");
 	}
 	if (conf == NULL) {
 		log_error("reload: %s has errors; the old configuration stays", d->conf_path);
+		engine_conf_refused(d->engine, &problem);
 		notify_send("READY=1\nSTATUS=configuration has errors; the old one stays");
 		return err_set(
 		    err, ERR_CONFIG, "%s has errors (see the log); the old configuration stays", d->conf_path);
@@ -262,6 +266,10 @@ static int start(struct daemon *d, struct err *err)
 	    (d->reader = state_open_reader(d->conf->state_dir, err)) == NULL)
 		return -1;
 	d->base = loop_new();
+	/* They are heard from here on, and answered by the loop. */
+	add_signal(d, 0, SIGTERM, on_term);
+	add_signal(d, 1, SIGINT, on_term);
+	add_signal(d, 2, SIGHUP, on_hup);
 	if ((d->engine = engine_new(d->base, d->state, d->conf, &opts, err)) == NULL)
 		return -1;
 	d->sender = sender_new(d->base, d->engine);
@@ -274,9 +282,6 @@ static int start(struct daemon *d, struct err *err)
 	start_page(d);
 	if (!d->once)
 		push_use(d->push, d->conf);
-	add_signal(d, 0, SIGTERM, on_term);
-	add_signal(d, 1, SIGINT, on_term);
-	add_signal(d, 2, SIGHUP, on_hup);
 	start_watchdog(d);
 	return 0;
 }
@@ -368,7 +373,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "orchd: %s\n", err.text);
 		return err_exit_code(&err);
 	}
-	if ((d.conf = load(d.conf_path)) == NULL) {
+	if ((d.conf = load(d.conf_path, &err)) == NULL) {
 		free(d.conf_path);
 		return 7;
 	}

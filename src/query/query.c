@@ -187,6 +187,8 @@ json_t *query_status(const struct query *q, struct err *err)
 	json_object_set_new(
 	    obj, "epoch", json_integer(sql_get_int(sql, 0, "SELECT value FROM meta WHERE key = 'epoch'", "")));
 	json_object_set_new(obj, "config_file", json_text_new(q->conf->file));
+	json_object_set_new(
+	    obj, "config_problem", json_text_new(q->engine ? engine_conf_problem(q->engine) : NULL));
 	json_object_set_new(obj, "daemon", json_boolean(q->engine != NULL));
 	json_object_set_new(obj, "runs",
 	    json_pack("{s:I, s:I}", "queued",

@@ -46,7 +46,7 @@ struct run_filter {
 };
 
 /*
- * {"as_of", "version", "instance", "epoch", "config_file", "daemon", "runs": {"queued", "running"}, "failed_last_day",
+ * {"as_of", "version", "instance", "epoch", "config_file", "config_problem", "daemon", "runs": {"queued", "running"}, "failed_last_day",
  *  "sensors": [sensor..], "holds": [..], "outbox": {"pending", "failed", "retrying", "oldest_at"},
  *  "stores": [{"name", "type", "ok_at", "failed_at", "error"}], "databases": [..] (times of the last answer and the last
  *  failure that the daemon or a step has seen; both null: not asked yet),

@@ -60,6 +60,15 @@ static void read_instance(struct state *st)
 	sql_end(row);
 }
 
+/*
+ * What a predecessor wrote and could not sync may be read back from the kernel's cache as if it were committed: before
+ * anybody acts on it, it is put into the database and synced anew.  A reader may keep some of it back; it is no error.
+ */
+static int settle_log(struct state *st, struct err *err)
+{
+	return sql_script(st->sql, "PRAGMA wal_checkpoint(PASSIVE)", err);
+}
+
 static int begin_epoch(struct state *st, struct err *err)
 {
 	unsigned char raw[4];
@@ -107,8 +116,8 @@ struct state *state_open(const char *dir, struct err *err)
 	char *lock = fs_join(dir, "lock"), *db = fs_join(dir, "state.db");
 
 	if (fs_mkdirs(dir, 0700, err) == -1 || (st->lock_fd = lock_state(lock, err)) == -1 ||
-	    (st->sql = sql_open(db, SQL_WRITER, err)) == NULL || migrate(st->sql, err) == -1 ||
-	    begin_epoch(st, err) == -1) {
+	    (st->sql = sql_open(db, SQL_WRITER, err)) == NULL || settle_log(st, err) == -1 ||
+	    migrate(st->sql, err) == -1 || begin_epoch(st, err) == -1) {
 		state_close(st);
 		st = NULL;
 	}

@@ -197,6 +197,16 @@ static json_t *headline_of(const struct verdict *v, const json_t *nights)
 	                       : "All is well: all sensors are on time and nothing failed in the last day.");
 }
 
+static void judge_conf(const json_t *status, struct verdict *v)
+{
+	const char *problem = json_str(status, "config_problem", NULL);
+
+	if (problem != NULL)
+		add(v, "warnings", "/",
+		    json_sprintf(
+		        "The configuration has errors, so the one before it stays in use: %s", problem));
+}
+
 void verdict_of(const struct web *w, const json_t *status, const json_t *nights, struct verdict *v)
 {
 	int64_t failed = json_int(status, "failed_last_day", 0);
@@ -211,6 +221,7 @@ void verdict_of(const struct web *w, const json_t *status, const json_t *nights,
 	if (failed > 0)
 		add(v, "failed", "/runs?state=failed",
 		    json_sprintf("%" PRId64 " run%s failed in the last day.", failed, failed == 1 ? "" : "s"));
+	judge_conf(status, v);
 	json_array_foreach(json_object_get(status, "sensors"), i, s) judge_sensor(w, s, v);
 	for (i = 0; i < w->conf->nassets; i++)
 		judge_asset(w, &w->conf->assets[i], v);

@@ -154,7 +154,7 @@ def look_at_end(orch, scene, point, settings, result, reference):
 
 def stop(orch, point, settings, result):
     """An orderly end may be disturbed as well; the next daemon must then find all in order."""
-    for _ in range(4):
+    for _ in range(6):
         orch.daemon.send_signal(signal.SIGTERM)
         code = orch.daemon.wait(60)
         if code == 0:

@@ -1,10 +1,12 @@
 """Sensors, runs and steps as they are seen from outside, on pipelines of small commands."""
 
 import contextlib
+import json
 import os
 import pathlib
 import signal
 import time
+import urllib.request
 
 import pytest
 
@@ -331,8 +333,16 @@ def test_exit_codes(orch):
     orch.text("launch", "nosuch", code=3)
 
 
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read().decode()
+
+
 def test_a_broken_configuration(orch):
-    pipeline(orch, work="true").start()
+    pipeline(orch, work="true")
+    orch.config.write_text(f'web: {{listen: "127.0.0.1:0"}}\n{orch.config.read_text()}')
+    orch.start()
+    page = orch.ctl("status")["page"]
     good = orch.config.read_text()
     orch.config.write_text(good + "\nstores_: {}\n")
     assert orch.run(orch_program("orchd"), "-f", orch.config, "--check").returncode == 7
@@ -340,7 +350,35 @@ def test_a_broken_configuration(orch):
     assert "orch.yaml:" in said and "stores_" in said
     orch.daemon.send_signal(signal.SIGHUP)
     wait_until(lambda: "stores_" in orch.tail(), "the problem is in the log")
+    problem = json.loads(fetch(f"{page}api/v1/status"))["config_problem"]
+    assert "orch.yaml:" in problem and "stores_" in problem
+    assert "the one before it stays in use" in fetch(page)
     orch.config.write_text(good)
+    assert "stores_" in orch.text("status"), "it was not read again"
+    assert orch.wait_run(launch(orch))["state"] == "succeeded"
+    orch.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: orch.ctl("status")["config_problem"] is None, "the good one is in use")
+
+
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_definitions_that_go_while_a_run_is_under_way(orch, how):
+    pipeline(orch, work=WAITING, after="echo done").start()
+    run = launch(orch)
+    wait_for_file(orch.root / "begun.1")
+    pipeline(orch, other="true")
+    if how == "reload":
+        orch.daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: " reload: " in orch.tail(), "the new one is in use")
+    else:
+        orch.kill()
+        orch.start()
+    (orch.root / "go").touch()
+    ended = orch.wait_run(run)
+    assert orch.steps(run)["work"]["state"] == "succeeded", "what ran already is not lost"
+    if how == "reload":
+        assert ended["state"] == "succeeded", "a run keeps the definitions it began with"
+    else:
+        assert ended["state"] == "failed" and "no longer in the configuration" in ended["error"]["text"]
     assert orch.wait_run(launch(orch))["state"] == "succeeded"
 
 
