@@ -22,8 +22,7 @@
 #define FILES_MAX   200000
 #define PICTURE_MAX ((size_t)16 << 20)
 
-struct export
-{
+struct exporter {
 	const struct web_export_opts *opts;
 	struct web_export_result *result;
 	struct event_base *base;
@@ -31,12 +30,80 @@ struct export
 	struct export_dir *dir;
 	struct export_plan plan;
 	struct strvec todo; /* targets, a stack */
-	json_t *met; /* set of file names */
+	json_t *met,
+	    *lost; /* sets of file names; those lost are pictures that their store does not have any more */
+	struct err trouble; /* met where a link was led: class ERR_NONE while there is none */
 };
 
-/* ---- where links lead ---- */
+/* ---- pictures: fetched as soon as a page shows one, so that no link leads to one that cannot be had ---- */
 
-static bool wants_picture(const struct export *x, const char *path)
+static void on_known(struct web *w, struct httpd_request *req, void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* A store that is away ends the export: better an older copy than one that lost its pictures. */
+static int learn_pictures(struct exporter *x, int64_t run, struct err *err)
+{
+	bool known = false;
+
+	if (!x->opts->pictures || run <= 0 || pictures_known(x->web->pictures, run) != NULL)
+		return 0;
+	pictures_look(x->web->pictures, run, NULL, on_known, &known, NULL);
+	while (!known)
+		event_base_loop(x->base, EVLOOP_ONCE);
+	if (pictures_out_of_reach(x->web->pictures, run))
+		return err_code(err, ERR_TRANSIENT, "unreachable",
+		    "the manifests of run %" PRId64 " cannot be read from their store now", run);
+	return 0;
+}
+
+/* Where a picture of a run is, NULL when the run has named none such. */
+static const char *store_of_picture(struct exporter *x, int64_t run, const char *key)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(pictures_known(x->web->pictures, run), i, one)
+	{
+		if (strcmp(json_str(one, "key", ""), key) == 0)
+			return json_str(one, "store", "");
+	}
+	return NULL;
+}
+
+/* 1: it is there, perhaps as an earlier export has left it; 0: its store has lost it; -1. */
+static int fetch_picture(struct exporter *x, const char *path, const char *name, struct err *err)
+{
+	struct strbuf bytes = STRBUF_INIT(PICTURE_MAX);
+	struct err why = ERR_INIT;
+	char *end;
+	int64_t run = strtoll(path + strlen("/picture/"), &end, 10);
+	const char *key = *end == '/' ? end + 1 : end, *place;
+	struct store *store;
+	int rc = 1;
+
+	if (learn_pictures(x, run, err) == -1)
+		return -1;
+	place = store_of_picture(x, run, key);
+	store = place ? pictures_store(x->web->pictures, place) : NULL;
+	if (store != NULL && store_sync_get(store, key, NULL, &bytes, NULL, &why) == 0 && !bytes.overflowed) {
+		if (export_dir_put(x->dir, name, bytes.buf, bytes.len, false, err) == -1)
+			rc = -1;
+		x->result->pictures++;
+	} else if (why.class == ERR_TRANSIENT || why.class == ERR_CANCELLED) {
+		*err = why;
+		rc = err_wrap(err, "picture %s", key);
+	} else if (!export_dir_keep(x->dir, name)) {
+		log_warn("export: picture %s: %s", key, why.text[0] ? why.text : "its store does not give it");
+		x->result->pictures_missing++;
+		rc = 0;
+	}
+	strbuf_release(&bytes);
+	return rc;
+}
+
+static bool wants_picture(const struct exporter *x, const char *path)
 {
 	char *run = xstrndup(path + strlen("/picture/"), strcspn(path + strlen("/picture/"), "/"));
 	bool wants = x->opts->pictures && json_object_get(x->plan.runs, run) != NULL;
@@ -50,12 +117,31 @@ static bool is_picture(const char *path)
 	return strncmp(path, "/picture/", strlen("/picture/")) == 0;
 }
 
+static bool meet_picture(struct exporter *x, const struct httpd_head *t, struct strbuf *name)
+{
+	size_t from = name->len;
+	int rc;
+
+	if (!wants_picture(x, t->path) || x->trouble.class != ERR_NONE)
+		return false;
+	export_name(name, t);
+	if (json_object_get(x->met, name->buf + from) == NULL &&
+	    json_object_get(x->lost, name->buf + from) == NULL && json_object_size(x->met) < FILES_MAX &&
+	    (rc = fetch_picture(x, t->path, name->buf + from, &x->trouble)) != -1)
+		json_object_set_new(rc == 1 ? x->met : x->lost, name->buf + from, json_true());
+	return json_object_get(x->met, name->buf + from) != NULL;
+}
+
+/* ---- where links lead ---- */
+
 /* The file for a target that the plan has; it is made later unless it was met before. */
-static bool meet(struct export *x, const struct httpd_head *t, const char *target, struct strbuf *name)
+static bool meet(struct exporter *x, const struct httpd_head *t, const char *target, struct strbuf *name)
 {
 	size_t from = name->len;
 
-	if (is_picture(t->path) ? !wants_picture(x, t->path) : !export_plan_has(&x->plan, t))
+	if (is_picture(t->path))
+		return meet_picture(x, t, name);
+	if (!export_plan_has(&x->plan, t))
 		return false;
 	export_name(name, t);
 	if (json_object_get(x->met, name->buf + from) == NULL && json_object_size(x->met) < FILES_MAX) {
@@ -68,7 +154,7 @@ static bool meet(struct export *x, const struct httpd_head *t, const char *targe
 /* A view that is not kept leads to the same page without its query, if that is. */
 static bool lead(struct strbuf *name, const char *target, void *arg)
 {
-	struct export *x = arg;
+	struct exporter *x = arg;
 	struct httpd_head t, plain;
 	bool leads = false;
 	char *path;
@@ -95,33 +181,17 @@ static const char *param_of(void *arg, const char *name)
 	return NULL;
 }
 
-static void on_known(struct web *w, struct httpd_request *req, void *arg)
-{
-	*(bool *)arg = true;
-}
-
-/* A store that is away ends the export: better an older copy than one that lost its pictures. */
-static int learn_pictures(struct export *x, int64_t run, struct err *err)
-{
-	bool known = false;
-
-	if (!x->opts->pictures || run <= 0 || pictures_known(x->web->pictures, run) != NULL)
-		return 0;
-	pictures_look(x->web->pictures, run, NULL, on_known, &known, NULL);
-	while (!known)
-		event_base_loop(x->base, EVLOOP_ONCE);
-	if (pictures_out_of_reach(x->web->pictures, run))
-		return err_code(err, ERR_TRANSIENT, "unreachable",
-		    "the manifests of run %" PRId64 " cannot be read from their store now", run);
-	return 0;
-}
-
 static bool is_markup(const char *type)
 {
 	return strncmp(type, "text/html", 9) == 0 || strncmp(type, "application/atom+xml", 20) == 0;
 }
 
-static int put_page(struct export *x, const struct page *p, const char *name, struct err *err)
+/* What others link to must be there. */
+static const char too_large[] =
+    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Too large"
+    "</title></head><body><p>a copy, as of then: this page would be too large.</p></body></html>\n";
+
+static int put_page(struct exporter *x, const struct page *p, const char *name, struct err *err)
 {
 	struct strbuf led = STRBUF_INIT(2 * PAGE_MAX);
 	bool markup = is_markup(p->content_type);
@@ -131,15 +201,19 @@ static int put_page(struct export *x, const struct page *p, const char *name, st
 
 	if (markup)
 		export_rewrite(&led, &p->body, name, lead, x);
-	if (p->body.overflowed || led.overflowed)
-		log_warn("export: %s would be too large and is left out", name);
-	else
+	if (x->trouble.class != ERR_NONE) {
+		*err = x->trouble;
+		rc = -1;
+	} else if (p->body.overflowed || led.overflowed) {
+		rc = export_dir_put(x->dir, name, too_large, strlen(too_large), false, err);
+	} else {
 		rc = export_dir_put(x->dir, name, body->buf, body->len, markup && !is_first, err);
+	}
 	strbuf_release(&led);
 	return rc;
 }
 
-static int export_page(struct export *x, const struct httpd_head *t, const char *name, struct err *err)
+static int export_page(struct exporter *x, const struct httpd_head *t, const char *name, struct err *err)
 {
 	const struct page_ask ask = {.path = t->path, .param = param_of, .arg = (void *)t};
 	const char *args[2];
@@ -162,54 +236,9 @@ static int export_page(struct export *x, const struct httpd_head *t, const char 
 	return rc;
 }
 
-/* ---- pictures ---- */
-
-/* Where a picture of a run is, NULL when the run has named none such. */
-static const char *store_of_picture(struct export *x, int64_t run, const char *key)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(pictures_known(x->web->pictures, run), i, one)
-	{
-		if (strcmp(json_str(one, "key", ""), key) == 0)
-			return json_str(one, "store", "");
-	}
-	return NULL;
-}
-
-/* One that its store has lost stays as an earlier export has it, or is counted as missing: the rest is still worth it. */
-static int export_picture(struct export *x, const char *path, const char *name, struct err *err)
-{
-	struct strbuf bytes = STRBUF_INIT(PICTURE_MAX);
-	struct err why = ERR_INIT;
-	char *end;
-	int64_t run = strtoll(path + strlen("/picture/"), &end, 10);
-	const char *key = end + 1, *place;
-	struct store *store;
-	int rc = 0;
-
-	if (learn_pictures(x, run, err) == -1)
-		return -1;
-	place = store_of_picture(x, run, key);
-	store = place ? pictures_store(x->web->pictures, place) : NULL;
-	if (store != NULL && store_sync_get(store, key, NULL, &bytes, NULL, &why) == 0 && !bytes.overflowed) {
-		rc = export_dir_put(x->dir, name, bytes.buf, bytes.len, false, err);
-		x->result->pictures++;
-	} else if (why.class == ERR_TRANSIENT) {
-		*err = why;
-		rc = err_wrap(err, "picture %s", key);
-	} else if (!export_dir_keep(x->dir, name)) {
-		x->result->pictures_missing++;
-		log_warn("export: picture %s: %s", key, why.text[0] ? why.text : "its store does not give it");
-	}
-	strbuf_release(&bytes);
-	return rc;
-}
-
 /* ---- all of it ---- */
 
-static int export_one(struct export *x, const char *target, struct err *err)
+static int export_one(struct exporter *x, const char *target, struct err *err)
 {
 	struct strbuf name = STRBUF_INIT(65536);
 	struct httpd_head t;
@@ -217,15 +246,14 @@ static int export_one(struct export *x, const char *target, struct err *err)
 
 	if (rc == 0) {
 		export_name(&name, &t);
-		rc = is_picture(t.path) ? export_picture(x, t.path, name.buf, err)
-		                        : export_page(x, &t, name.buf, err);
+		rc = export_page(x, &t, name.buf, err);
 	}
 	httpd_head_release(&t);
 	strbuf_release(&name);
 	return rc;
 }
 
-static void begin(struct export *x)
+static void begin(struct exporter *x)
 {
 	struct strvec seeds = STRVEC_INIT;
 	struct strbuf name = STRBUF_INIT(65536);
@@ -239,7 +267,7 @@ static void begin(struct export *x)
 	strbuf_release(&name);
 }
 
-static int work(struct export *x, struct err *err)
+static int work(struct exporter *x, struct err *err)
 {
 	int rc = 0;
 
@@ -265,7 +293,8 @@ static int work(struct export *x, struct err *err)
 int web_export(
     struct conf *conf, const struct web_export_opts *opts, struct web_export_result *result, struct err *err)
 {
-	struct export x = {.opts = opts, .result = result, .base = loop_new(), .met = json_object()};
+	struct exporter x = {
+	    .opts = opts, .result = result, .base = loop_new(), .met = json_object(), .lost = json_object()};
 	int rc = -1;
 
 	*result = (struct web_export_result){0};
@@ -279,5 +308,6 @@ int web_export(
 	event_base_free(x.base);
 	strvec_release(&x.todo);
 	json_decref(x.met);
+	json_decref(x.lost);
 	return rc;
 }

@@ -297,7 +297,7 @@ static void read_manifest(struct look *look, const char *store_name, const char 
 	struct manifest *m;
 
 	if (store == NULL) {
-		look->failed = true;
+		look->failed = look->out_of_reach = true;
 		return;
 	}
 	m = xcalloc(1, sizeof(*m));

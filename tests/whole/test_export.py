@@ -119,6 +119,38 @@ def test_again_without_a_daemon(done):
     crawl(root)
 
 
+def test_a_picture_that_is_lost(done):
+    """No link leads to a picture that its store has lost; one that an earlier export has stays."""
+    first, second = done.root / "first", done.root / "second"
+    done.ctl("page", "export", first)
+    lost = next(k for k in done.keys("SummaryImages/") if k.endswith("winds.png"))
+    (done.store / lost).unlink()
+    said = done.ctl("page", "export", second, code=1)
+    assert said["pictures"] == 2 and said["pictures_missing"] == 1
+    crawl(second)
+    assert sum(n.endswith(".png") for n in files_of(second)) == 2
+    said = done.ctl("page", "export", first)
+    assert said["pictures_missing"] == 0 and said["removed"] == 0
+    assert any(n.endswith("winds.png") for n in crawl(first))
+
+
+def test_a_store_that_is_away_leaves_the_former_copy(done):
+    """Better an older copy with its pictures than a newer one without; the exit code says to try again."""
+    root, away = done.root / "mirror", done.root / "away"
+    done.ctl("page", "export", root)
+    before = {n: p.read_bytes() for n, p in files_of(root).items() if n.endswith(".png")}
+    done.store.rename(away)
+    done.store.write_text("not a folder")
+    said = done.orchctl("page", "export", root, code=None)
+    assert said.returncode not in (0, 1) and "cannot be read from their store" in said.stderr, said
+    assert {n: p.read_bytes() for n, p in files_of(root).items() if n.endswith(".png")} == before
+    crawl(root)
+    assert done.ctl("page", "export", root, "--no-pictures")["pictures"] == 0
+    done.store.unlink()
+    away.rename(done.store)
+    assert done.ctl("page", "export", root)["pictures"] == 3
+
+
 def test_keys_cannot_leave_the_folder(done):
     """Names with slashes, dots and quotes become one harmless file each."""
     done.orchctl("hold", "uao/<b>&'\"/x y")
