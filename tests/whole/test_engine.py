@@ -1,6 +1,7 @@
 """Sensors, runs and steps as they are seen from outside, on pipelines of small commands."""
 
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -278,7 +279,7 @@ def test_what_a_killed_supervisor_leaves_behind(orch, daemon):
     if daemon == "dead":
         orch.kill()
     os.kill(supervisor, signal.SIGKILL)
-    killed = time.monotonic()
+    killed, at = time.monotonic(), datetime.datetime.now(datetime.timezone.utc)
     if daemon == "dead":
         orch.start()
     wait_until(lambda: not alive(orphan), "the orphan is gone", timeout=10)
@@ -287,6 +288,8 @@ def test_what_a_killed_supervisor_leaves_behind(orch, daemon):
     first = orch.steps(run)["work"]["attempts"][0]
     assert first["error"]["class"] == "transient" and first["error"]["code"] == "no_record"
     assert took < 5, took
+    verdict = datetime.datetime.fromisoformat(first["ended_at"].replace("Z", "+00:00")) - at
+    assert verdict.total_seconds() < (5 if daemon == "dead" else 1), verdict
 
 
 def alive(pid):
