@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import signal
 import time
 import urllib.request
@@ -200,6 +201,37 @@ def test_a_step_outlives_the_daemon(orch, sig):
     assert orch.wait_run(run)["state"] == "succeeded"
     assert attempts(orch, run, "work") == 1
     assert not (orch.root / "begun.2").exists()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
+def test_sixteen_steps_change_hands(orch, sig):
+    pipeline(orch, **{f"work{i}": WAITING.replace("begun", f"begun{i}") for i in range(16)})
+    text = re.sub(r"deps: \[\w+\], ", "", orch.config.read_text())
+    orch.config.write_text(text.replace("limits: {", "limits: {max_steps: 16, "))
+    orch.start()
+    run = launch(orch)
+    wait_until(lambda: len(list(orch.root.glob("begun*.1"))) == 16, "all of them run")
+    supervisors = [p for p in orch.processes() if "/orch-exec" in command_of(p)]
+    assert len(supervisors) == 16
+    orch.stop(sig)
+    began = time.monotonic()
+    orch.start()
+    took = time.monotonic() - began
+    log = orch.log.read_text()
+    assert log.count(" adopted pid=") == 16
+    assert all(s["state"] == "running" for s in orch.steps(run).values())
+    assert all(alive(p) for p in supervisors)
+    (orch.root / "go").touch()
+    assert orch.wait_run(run)["state"] == "succeeded"
+    assert all(len(s["attempts"]) == 1 for s in orch.steps(run).values()) and not list(orch.root.glob("begun*.2"))
+    assert took < 5, took
+
+
+def command_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def test_a_step_that_ended_while_there_was_no_daemon(orch):
