@@ -41,8 +41,8 @@
  *     reload                                                       {"config_file": path}
  *
  * Events of runs.wait: {"kind": "run"|"step"|"progress"|"warning"|"effect"|"log", "run": id, "asset": name or null, "data": {...}} with
- * data {"state", "outcome"} for run and step, {"what", "done", "total"} for progress, {"label", "text"} for warning,
- * {"verb", "what", "size"} for effect, {"level", "text"} for log.
+ * data {"state", "outcome"} for run and step (and "text" of a step that waits), {"what", "done", "total"} for progress,
+ * {"label", "text"} for warning, {"verb", "what", "size"} for effect, {"level", "text"} for log.
  */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H

@@ -21,10 +21,14 @@
 
 static void settle_ended(struct engine *e, struct run *run)
 {
-	for (size_t i = 0; i < run->nsteps; i++)
-		if (run->steps[i].attempt != NULL && attempt_settle(e, &run->steps[i]))
-			engine_note(e, "step", run->id, run->steps[i].asset,
-			    json_pack("{s:s}", "state", step_state_name(run->steps[i].state)));
+	for (size_t i = 0; i < run->nsteps; i++) {
+		struct run_step *s = &run->steps[i];
+
+		if (s->attempt != NULL && attempt_settle(e, s))
+			engine_note(e, "step", run->id, s->asset,
+			    json_pack("{s:s, s:s*}", "state", step_state_name(s->state), "text",
+			        step_waits(s) ? s->err.text : NULL));
+	}
 }
 
 /* Another run under way, or an older one waiting, that has this one's partition. */

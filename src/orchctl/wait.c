@@ -76,6 +76,10 @@ static void on_step(struct watcher *w, const char *asset, const json_t *data)
 		fputs(", ", stdout);
 		ctl_put(text_state_paint(outcome, NULL), outcome);
 	}
+	if (json_str(data, "text", NULL) != NULL) {
+		fputs(": ", stdout);
+		ctl_put(PAINT_NONE, json_str(data, "text", ""));
+	}
 	putchar('\n');
 }
 
