@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import sqlite3
+import struct
 import urllib.parse
 
 import pytest
@@ -292,6 +293,24 @@ def test_what_waits_survives(orch):
     wait_run_of(orch, upload)
     wait_run_of(orch, more)
     assert wait_until(lambda: counts(orch)["pending"] == 0, "nothing waits")
+
+
+def test_senders_that_leave(orch):
+    """Gone before the answer: what they said counts all the same, and nothing else is disturbed."""
+    project(orch)
+    port = port_of(orch)
+    upload = upload_of(20)
+    orch.put_upload(upload)
+    for i in range(100):
+        body = json.dumps({"Records": [record(keys_of(upload)[i % 5])]}).encode()
+        head = f"POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no farewell
+            sock.sendall(head.encode() + body[:len(body) if i % 3 else -1])
+    wait_run_of(orch, upload)
+    assert push(orch, record(f"raw/{upload.check_name}"))["accepted"] == 1
+    wait_until(lambda: counts(orch)["pending"] == 0, "its tick")
+    assert len(orch.runs()) == 1
 
 
 def test_more_than_can_wait(orch):
