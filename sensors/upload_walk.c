@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "formats/checkfile.h"
+#include "sensors/upload_lookup.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -11,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOKUPS_MAX 8 /* announced uploads looked up at the same time */
-#define LISTS_MAX   8 /* prefixes listed at the same time */
+#define LISTS_MAX 8 /* prefixes listed at the same time */
 
 /* One prefix being listed. */
 struct listing {
@@ -29,15 +29,6 @@ struct check_read {
 	struct strbuf text;
 };
 
-/* One announced upload being looked up. */
-struct lookup {
-	struct upload_walk *walk;
-	const char *key; /* of the check file; NULL: free */
-	const char *upload; /* its name, in key */
-	struct store_op *list;
-	struct upload_group *group; /* once its check file was seen */
-};
-
 /* One tick. */
 struct upload_walk {
 	struct chunked_upload *cu;
@@ -48,11 +39,9 @@ struct upload_walk {
 	int64_t nkeys;
 	struct strbuf key; /* of the group being looked for */
 	struct upload_group *group; /* of the object before on this page */
-	const char *const *hints; /* the uploads to look up; NULL: all there are */
-	size_t nhints, next_hint, looking, unchecked;
-	struct lookup *lookups; /* LOOKUPS_MAX of them */
+	struct upload_lookups *lookups; /* of announced uploads; NULL: the tick is for everything */
+	size_t unchecked; /* of these, without check file */
 	struct upload_group **groups; /* from the end of the listing on */
-	size_t ngroups;
 	size_t next; /* the first whose check file nobody has looked after */
 	struct check_read *reads; /* conf->check_reads of them */
 	size_t reading;
@@ -65,9 +54,7 @@ void upload_walk_free(struct upload_walk *w)
 {
 	for (size_t i = 0; i < w->cu->prefixes.n; i++)
 		store_op_cancel(w->lists[i].op);
-	for (size_t i = 0; i < LOOKUPS_MAX; i++)
-		if (w->lookups[i].key != NULL)
-			store_op_cancel(w->lookups[i].list);
+	upload_lookups_free(w->lookups);
 	for (int64_t i = 0; i < w->cu->conf->check_reads; i++) {
 		if (w->reads[i].group != NULL)
 			store_op_cancel(w->reads[i].op);
@@ -77,7 +64,6 @@ void upload_walk_free(struct upload_walk *w)
 	upload_table_end(&w->cu->table);
 	strbuf_release(&w->key);
 	free(w->lists);
-	free(w->lookups);
 	free(w->reads);
 	free(w->groups);
 	free(w);
@@ -209,7 +195,7 @@ static void conclude(struct upload_walk *w)
 
 	for (struct upload_group **g = w->groups; *g != NULL; g++)
 		conclude_group(w, *g);
-	if (w->hints == NULL)
+	if (w->lookups == NULL)
 		tick_reported_all(w->tick);
 	summarize(w, &reason);
 	walk_done(w, reason.buf, NULL);
@@ -382,7 +368,7 @@ static void listed(struct upload_walk *w, const struct err *err)
 		walk_done(w, NULL, err);
 		return;
 	}
-	if (w->hints == NULL)
+	if (w->lookups == NULL)
 		w->groups = upload_table_sweep(&w->cu->table);
 	read_more(w);
 }
@@ -424,112 +410,15 @@ static void list_more(struct upload_walk *w)
 		listed(w, NULL);
 }
 
-/* ---- announced uploads ---- */
-
-static void look_up_more(struct upload_walk *w);
-
-static void lookup_end(struct lookup *l, const struct err *err)
+static void on_looked_up(
+    struct upload_group **groups, const struct upload_looked_up *what, const struct err *err, void *arg)
 {
-	struct upload_walk *w = l->walk;
+	struct upload_walk *w = arg;
 
-	l->key = NULL;
-	w->looking--;
-	if (err != NULL)
-		listed(w, err);
-	else
-		look_up_more(w);
-}
-
-static void on_pieces(const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg)
-{
-	struct lookup *l = arg;
-	struct upload_walk *w = l->walk;
-	struct upload_name name;
-
-	for (size_t i = 0; i < n; i++) {
-		const char *base = upload_base(w->cu, objs[i].key);
-
-		if (base == NULL)
-			continue;
-		upload_names_read(w->cu->names, base, &name);
-		if (name.role == UPLOAD_PIECE && strcmp(name.upload, l->upload) == 0)
-			upload_group_add_piece(l->group, name.index, name.width, &objs[i]);
-	}
-	w->nkeys += (int64_t)n;
-	if (last)
-		lookup_end(l, err);
-}
-
-static void list_pieces(struct lookup *l)
-{
-	struct upload_walk *w = l->walk;
-	struct strbuf begin = STRBUF_INIT(2 * STORE_KEY_MAX);
-
-	strbuf_add(&begin, l->key, (size_t)(l->upload - l->key));
-	upload_names_begin(w->cu->names, l->upload, &begin);
-	l->list = store_list(w->store, begin.buf, NULL, (size_t)w->cu->conf->max_keys + 1, on_pieces, l);
-	strbuf_release(&begin);
-}
-
-/* A listing, because a verdict must rest on the same ETags whichever tick made it. */
-static void on_check(const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg)
-{
-	struct lookup *l = arg;
-	struct upload_walk *w = l->walk;
-	struct upload_name name;
-
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(objs[i].key, l->key) != 0)
-			continue;
-		upload_names_read(w->cu->names, l->upload, &name);
-		l->group = upload_table_get(&w->cu->table, l->key, strlen(l->key));
-		l->group->base = (size_t)(l->upload - l->key);
-		snprintf(l->group->date, sizeof(l->group->date), "%s", name.date ? name.date : "");
-		upload_group_set_check(l->group, &objs[i]);
-		w->groups[w->ngroups++] = l->group;
-	}
-	if (!last)
-		return;
-	w->unchecked += err == NULL && l->group == NULL;
-	if (err != NULL || l->group == NULL)
-		lookup_end(l, err);
-	else
-		list_pieces(l);
-}
-
-static void look_up(struct upload_walk *w, const char *key)
-{
-	struct lookup *l = w->lookups;
-
-	while (l->key != NULL) /* there is a free one: looking < LOOKUPS_MAX */
-		l++;
-	*l = (struct lookup){.walk = w, .key = key, .upload = upload_base(w->cu, key)};
-	l->list = store_list(w->store, key, NULL, 1, on_check, l);
-	w->looking++;
-}
-
-static void look_up_more(struct upload_walk *w)
-{
-	while (w->next_hint < w->nhints && w->looking < LOOKUPS_MAX)
-		look_up(w, w->hints[w->next_hint++]);
-	if (w->looking == 0)
-		listed(w, NULL);
-}
-
-/* Hints of an older configuration may name no upload of this one. */
-static bool all_are_uploads(struct chunked_upload *cu, const char *const *hints, size_t n)
-{
-	struct strbuf begin = STRBUF_INIT(STORE_KEY_MAX);
-	bool good = true;
-
-	for (size_t i = 0; good && i < n; i++) {
-		const char *base = upload_base(cu, hints[i]);
-
-		strbuf_reset(&begin);
-		good = base != NULL && upload_names_begin(cu->names, base, &begin) == 0;
-	}
-	strbuf_release(&begin);
-	return good;
+	w->groups = groups;
+	w->nkeys = what->nkeys;
+	w->unchecked = what->unchecked;
+	listed(w, err);
 }
 
 /* ---- a tick ---- */
@@ -537,25 +426,23 @@ static bool all_are_uploads(struct chunked_upload *cu, const char *const *hints,
 struct upload_walk *upload_walk_start(struct chunked_upload *cu, struct store *store, struct tick *tick)
 {
 	struct upload_walk *w = xcalloc(1, sizeof(*w));
+	const char *const *hints;
+	size_t n;
 
 	w->cu = cu;
 	w->tick = tick;
 	w->store = store;
 	w->key = STRBUF_INIT(2 * STORE_KEY_MAX);
 	w->lists = xcalloc(cu->prefixes.n, sizeof(*w->lists));
-	w->lookups = xcalloc(LOOKUPS_MAX, sizeof(*w->lookups));
 	w->reads = xcalloc((size_t)cu->conf->check_reads, sizeof(*w->reads));
 	for (int64_t i = 0; i < cu->conf->check_reads; i++)
 		w->reads[i].text = STRBUF_INIT(0);
 	upload_table_begin(&cu->table);
-	w->hints = tick_hints(tick, &w->nhints);
-	if (w->hints != NULL && all_are_uploads(cu, w->hints, w->nhints)) {
-		w->groups = xcalloc(w->nhints + 1, sizeof(struct upload_group *));
-		look_up_more(w);
-		return w;
-	}
-	w->hints = NULL;
-	list_more(w);
+	hints = tick_hints(tick, &n);
+	if (hints != NULL && upload_lookups_can(cu, hints, n))
+		w->lookups = upload_lookups_start(cu, store, hints, n, on_looked_up, w);
+	else
+		list_more(w);
 	return w;
 }
 
