@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define MATERIALIZATIONS_SHOWN 50
+#define MATERIALIZATIONS_SHOWN 30
 #define CHECKS_SHOWN           100
 
 static json_t *names(const struct strvec *sv)

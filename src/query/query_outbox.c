@@ -28,10 +28,6 @@ static json_t *one_notification(const struct query *q, const struct conf_notific
 {
 	struct sql *sql = q->state->sql;
 	json_t *obj = json_object(), *on = json_array();
-	struct sql_row *row = sql_query(sql,
-	    "SELECT sum(state = 'pending'), sum(state = 'sent'), sum(state = 'failed'),"
-	    " min(CASE WHEN state = 'pending' THEN created_at END) FROM outbox WHERE sink = ?1",
-	    "s", n->name);
 
 	for (size_t i = 0; i < n->on.n; i++)
 		json_array_append_new(on, json_string(n->on.v[i]));
@@ -39,15 +35,26 @@ static json_t *one_notification(const struct query *q, const struct conf_notific
 	json_object_set_new(obj, "type", json_string(n->type->name));
 	json_object_set_new(obj, "on", on);
 	json_object_set_new(obj, "description", json_text_new(n->description));
-	if (sql_next(row)) {
-		json_object_set_new(obj, "pending", json_integer(sql_int(row, 0)));
-		json_object_set_new(obj, "sent", json_integer(sql_int(row, 1)));
-		json_object_set_new(obj, "failed", json_integer(sql_int(row, 2)));
-		json_object_set_new(obj, "oldest_at", col_time(row, 3));
-	}
-	sql_end(row);
+	json_object_set_new(obj, "pending",
+	    json_integer(sql_get_int(
+	        sql, 0, "SELECT count(*) FROM outbox WHERE sink = ?1 AND state = 'pending'", "s", n->name)));
+	json_object_set_new(obj, "sent",
+	    json_integer(sql_get_int(
+	        sql, 0, "SELECT count(*) FROM outbox WHERE sink = ?1 AND state = 'sent'", "s", n->name)));
+	json_object_set_new(obj, "failed",
+	    json_integer(sql_get_int(
+	        sql, 0, "SELECT count(*) FROM outbox WHERE sink = ?1 AND state = 'failed'", "s", n->name)));
+	/* The first of a sink was written first. */
+	json_object_set_new(obj, "oldest_at",
+	    query_time(sql_get_int(sql, 0,
+	        "SELECT created_at FROM outbox WHERE sink = ?1 AND state = 'pending' ORDER BY id LIMIT 1", "s",
+	        n->name)));
 	return obj;
 }
+
+#define ROW_COLUMNS                                                                                            \
+	"id, sink, kind, subject, state, data, attempts, created_at, next_at, ended_at, err_class, err_code, " \
+	"err_text"
 
 static json_t *one_row(const struct query *q, const struct sql_row *row)
 {
@@ -76,13 +83,17 @@ json_t *query_outbox(const struct query *q, const char *state, int64_t limit, st
 	json_t *obj = query_object(), *notifications = json_array(), *rows = json_array();
 	struct sql_row *row;
 
+	limit = limit > 0 ? MIN(limit, (int64_t)QUERY_LIMIT_MAX) : INT64_C(50);
 	for (size_t i = 0; i < q->conf->nnotifications; i++)
 		json_array_append_new(notifications, one_notification(q, &q->conf->notifications[i]));
-	row = sql_query(q->state->sql,
-	    "SELECT id, sink, kind, subject, state, data, attempts, created_at, next_at, ended_at, err_class, "
-	    "err_code,"
-	    " err_text FROM outbox WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC LIMIT ?2",
-	    "si", state, limit > 0 ? MIN(limit, (int64_t)QUERY_LIMIT_MAX) : INT64_C(50));
+	/* Two texts, so that each finds its index. */
+	if (state == NULL)
+		row = sql_query(
+		    q->state->sql, "SELECT " ROW_COLUMNS " FROM outbox ORDER BY id DESC LIMIT ?1", "i", limit);
+	else
+		row = sql_query(q->state->sql,
+		    "SELECT " ROW_COLUMNS " FROM outbox WHERE state = ?1 ORDER BY id DESC LIMIT ?2", "si",
+		    state, limit);
 	while (sql_next(row))
 		json_array_append_new(rows, one_row(q, row));
 	sql_end(row);

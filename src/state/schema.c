@@ -208,6 +208,10 @@ static const char *const script[] = {
     "DROP INDEX sensor_key_gone;"
     "CREATE INDEX sensor_key_gone ON sensor_key(gone_at) WHERE gone_at IS NOT NULL;"
     "CREATE INDEX sensor_key_left ON sensor_key(sensor, key) WHERE gone_at IS NOT NULL;",
+
+    /* The outbox by state, and how many of a sink were sent. */
+    [5] = "CREATE INDEX outbox_state ON outbox(state, id);"
+          "CREATE INDEX outbox_sent ON outbox(sink) WHERE state = 'sent';",
 };
 
 int schema_version(void)

@@ -303,6 +303,11 @@ void sql_snapshot_end(struct sql *s)
 		step_once(s, "COMMIT");
 }
 
+sqlite3 *sql_handle(struct sql *s)
+{
+	return s->db;
+}
+
 bool sql_in_transaction(const struct sql *s)
 {
 	return s->in_transaction;

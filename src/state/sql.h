@@ -52,6 +52,9 @@ struct sql_row *sql_query_dynamic(struct sql *, const char *text, const char *co
 void sql_snapshot(struct sql *);
 void sql_snapshot_end(struct sql *);
 
+/* The connection itself, for tests that look at what is asked of it. */
+sqlite3 *sql_handle(struct sql *);
+
 bool sql_in_transaction(const struct sql *);
 int sql_begin(struct sql *);
 /* Make everything since the transaction began durable.  On failure all of it is undone and err says why. */

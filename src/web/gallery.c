@@ -60,7 +60,7 @@ void gallery(struct page *p, int64_t run)
 int64_t partition_pictures(struct web *w, const char *partition)
 {
 	int64_t run = sql_get_int(w->query.state->sql, 0,
-	    "SELECT id FROM run WHERE partition = ?1 AND state = 'succeeded' AND dry_run = 0 ORDER BY id DESC "
+	    "SELECT id FROM run WHERE partition = ?1 AND +state = 'succeeded' AND dry_run = 0 ORDER BY id DESC "
 	    "LIMIT 1",
 	    "s", partition);
 
