@@ -13,6 +13,7 @@
 #include "metric/metric.h"
 #include "step/asset.h"
 #include "step/step.h"
+#include "store/store.h"
 #include "store/look.h"
 
 #include <inttypes.h>
@@ -341,6 +342,8 @@ static int prepare(struct cleanup *c, bool *replay, struct err *err)
 {
 	if ((c->store = step_store(c->step, c->conf->store, err)) == NULL)
 		return -1;
+	if (!step_dry_run(c->step))
+		store_tend(c->store, true);
 	if (run_names_init(&c->names, step_config(c->step), &c->conf->names, err) == -1)
 		return -1;
 	if ((c->prefix = run_names_key(&c->names, c->conf->prefix, err)) == NULL)

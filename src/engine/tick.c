@@ -37,10 +37,29 @@ static struct store *shared_store(struct engine *e, const char *name, struct err
 	}
 	if ((store = store_open(cs->type, cs->name, cs->opts, e->base, err)) == NULL)
 		return NULL;
+	store_tend(store, false);
 	s = xcalloc(1, sizeof(*s));
 	*s = (struct shared_store){.next = e->stores, .store = store};
 	e->stores = s;
 	return store;
+}
+
+/* Those of all sensors, so that what they do on their own behalf need not wait for a tick; its errors will be the tick's. */
+void tick_open_stores(struct engine *e)
+{
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < e->conf->nsensors; i++) {
+		const struct conf_sensor *cs = &e->conf->sensors[i];
+
+		for (const struct opt *o = cs->type->opts; o->name != NULL; o++)
+			if (o->type == OPT_STORE && (o->flags & OPT_IGNORED) == 0) {
+				const char *name = *(char *const *)((const char *)cs->opts + o->off);
+
+				if (name != NULL)
+					shared_store(e, name, &err);
+			}
+	}
 }
 
 void tick_close_stores(struct engine *e)

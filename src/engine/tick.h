@@ -44,6 +44,7 @@ struct tick {
 
 void tick_free(struct tick *);
 /* Stores are opened once for all sensors; close them when no tick is left. */
+void tick_open_stores(struct engine *);
 void tick_close_stores(struct engine *);
 
 #endif

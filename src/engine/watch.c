@@ -370,6 +370,8 @@ void watch_start_all(struct engine *e)
 			xstrset(&w->paused, "a failure to start");
 		}
 	}
+	if (!e->local)
+		tick_open_stores(e);
 }
 
 static void watch_stop(struct watch *w)

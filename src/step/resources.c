@@ -119,8 +119,10 @@ static int store_start(struct resources *r, struct open_store *s, struct err *er
 		return -1;
 	if (r->base == NULL && (r->base = event_base_new()) == NULL)
 		return err_set(err, ERR_TRANSIENT, "cannot make an event loop");
-	s->store = store_open(s->type, s->name, s->conf, r->base, err);
-	return s->store ? 0 : -1;
+	if ((s->store = store_open(s->type, s->name, s->conf, r->base, err)) == NULL)
+		return -1;
+	store_tend(s->store, false);
+	return 0;
 }
 
 struct store *resources_store(struct resources *r, const char *name, struct err *err)

@@ -48,6 +48,15 @@ static void s3_close(struct store *st)
 	op_list_close(&s3_of(st)->ops, st, free_store);
 }
 
+static void s3_tend(struct store *st, bool deletes)
+{
+	struct s3 *s3 = s3_of(st);
+
+	s3_sweep(s3);
+	if (deletes && s3->delete_if_match == S3_UNKNOWN)
+		s3_probe_start(s3, NULL, NULL);
+}
+
 static struct store_op *s3_delete_many(
     struct store *st, const struct store_deletion *v, size_t n, const struct store_delete_cbs *cbs, void *arg)
 {
@@ -66,6 +75,7 @@ static const struct store_ops s3_ops = {
     .delete_many = s3_delete_many,
     .delete_batch = s3_delete_batch,
     .barrier = s3_barrier,
+    .tend = s3_tend,
     .pause = s3_pause,
     .cancel = s3_cancel,
     .location = s3_location,

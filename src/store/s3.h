@@ -6,8 +6,8 @@
  * are one step in the server (If-None-Match).  A conditional delete is, where the server honours If-Match; elsewhere
  * it is look, compare, delete, and STORE_CAP_DELETE_IF_MATCH is not set.
  *
- * Large files go up in parts; parts of an upload that fails are aborted, and those left behind by a crash are aborted
- * before the next upload in parts (those with our mark that are older than a day).
+ * Large files go up in parts; parts of an upload that fails are aborted, and those left behind by a crash (with our mark
+ * and older than a day) when the store is opened for work (store_tend), or before the next upload in parts.
  */
 #ifndef STORE_S3_H
 #define STORE_S3_H

@@ -13,11 +13,13 @@
 struct s3_batch {
 	struct op op;
 	struct s3_call *call;
+	struct store_op *probe; /* waited for */
 	struct store_delete_cbs cbs;
 	void *arg;
 	size_t n;
-	char **key;
+	char **key, **etag;
 	bool *sent; /* and no verdict yet */
+	bool conditional; /* some are */
 	struct strbuf body;
 	char sum[SHA256_HEX], md5[32];
 	struct sigv4_pair query[1], header[1];
@@ -31,9 +33,14 @@ static void release(struct op *op)
 	struct s3_batch *b = CONTAINER_OF(op, struct s3_batch, op);
 
 	s3_call_cancel(b->call);
-	for (size_t i = 0; i < b->n; i++)
+	if (!op->list->closing)
+		store_op_cancel(b->probe);
+	for (size_t i = 0; i < b->n; i++) {
 		free(b->key[i]);
+		free(b->etag[i]);
+	}
 	free(b->key);
+	free(b->etag);
 	free(b->sent);
 	strbuf_release(&b->body);
 	strbuf_release(&b->named);
@@ -87,15 +94,15 @@ static void add_text(struct strbuf *out, const char *s)
 	}
 }
 
-static void add_object(struct s3_batch *b, const struct store_deletion *v)
+static void add_object(struct s3_batch *b, const char *key, const char *etag)
 {
 	strbuf_addstr(&b->body, "<Object><Key>");
-	add_text(&b->body, v->key);
+	add_text(&b->body, key);
 	strbuf_addstr(&b->body, "</Key>");
 	/* Only to servers that were found to honour conditions: others may take the element for a mistake. */
-	if (v->if_match != NULL && s3_of(b->op.pub.store)->delete_if_match == S3_YES) {
+	if (etag != NULL && s3_of(b->op.pub.store)->delete_if_match == S3_YES) {
 		strbuf_addstr(&b->body, "<ETag>");
-		add_text(&b->body, v->if_match);
+		add_text(&b->body, etag);
 		strbuf_addstr(&b->body, "</ETag>");
 	}
 	strbuf_addstr(&b->body, "</Object>");
@@ -215,48 +222,17 @@ static void on_answer(const struct http_response *resp, const struct err *err, v
 
 /* ---- the request */
 
-static void turn(struct op *op)
-{
-	struct s3_batch *b = CONTAINER_OF(op, struct s3_batch, op);
-	struct s3_call_options o = {.verb = "delete many in",
-	    .method = "POST",
-	    .query = b->query,
-	    .nquery = 1,
-	    .header = b->header,
-	    .nheader = 1,
-	    .body = b->body.buf,
-	    .body_size = (int64_t)b->body.len,
-	    .payload = b->sum,
-	    .max_body = S3_XML_BODY_MAX,
-	    .check = check,
-	    .on_done = on_answer,
-	    .arg = b};
-	bool any = false;
-	struct err err;
-
-	for (size_t i = 0; i < b->n; i++) {
-		any |= b->sent[i];
-		if (b->sent[i])
-			continue;
-		if (store_key_check(b->key[i], &err) == 0)
-			err_code(&err, ERR_PERMANENT, "unsupported", "%s: no key for XML", b->key[i]);
-		settle(b, i, &err);
-	}
-	if (any)
-		b->call = s3_call_start(s3_of(op->pub.store), &o);
-	else
-		end(b);
-}
-
-static const struct op_ops batch_ops = {.turn = turn, .release = release};
-
-static void finish_body(struct s3_batch *b)
+static void write_body(struct s3_batch *b)
 {
 	struct digest *md5 = digest_new(DIGEST_MD5);
 	struct strbuf b64 = STRBUF_INIT(sizeof(b->md5) - 1);
 	char hex[MD5_HEX];
 	unsigned char raw[16];
 
+	strbuf_addstr(&b->body, "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+	for (size_t i = 0; i < b->n; i++)
+		if (b->sent[i])
+			add_object(b, b->key[i], b->etag[i]);
 	strbuf_addstr(&b->body, "</Delete>");
 	digest_update(md5, b->body.buf, b->body.len);
 	digest_final(md5, hex);
@@ -269,6 +245,59 @@ static void finish_body(struct s3_batch *b)
 	b->header[0] = (struct sigv4_pair){"content-md5", b->md5};
 }
 
+static void send_batch(struct s3_batch *b)
+{
+	struct s3_call_options o = {.verb = "delete many in",
+	    .method = "POST",
+	    .query = b->query,
+	    .nquery = 1,
+	    .header = b->header,
+	    .nheader = 1,
+	    .payload = b->sum,
+	    .max_body = S3_XML_BODY_MAX,
+	    .check = check,
+	    .on_done = on_answer,
+	    .arg = b};
+
+	write_body(b);
+	o.body = b->body.buf;
+	o.body_size = (int64_t)b->body.len;
+	b->call = s3_call_start(s3_of(b->op.pub.store), &o);
+}
+
+static void on_probed(void *arg)
+{
+	struct s3_batch *b = arg;
+
+	b->probe = NULL;
+	send_batch(b);
+}
+
+static void turn(struct op *op)
+{
+	struct s3_batch *b = CONTAINER_OF(op, struct s3_batch, op);
+	struct s3 *s3 = s3_of(op->pub.store);
+	bool any = false;
+	struct err err;
+
+	for (size_t i = 0; i < b->n; i++) {
+		any |= b->sent[i];
+		if (b->sent[i])
+			continue;
+		if (store_key_check(b->key[i], &err) == 0)
+			err_code(&err, ERR_PERMANENT, "unsupported", "%s: no key for XML", b->key[i]);
+		settle(b, i, &err);
+	}
+	if (!any)
+		end(b);
+	else if (b->conditional && s3->delete_if_match == S3_UNKNOWN)
+		b->probe = s3_probe_start(s3, on_probed, b);
+	else
+		send_batch(b);
+}
+
+static const struct op_ops batch_ops = {.turn = turn, .release = release};
+
 struct store_op *s3_delete_batch(
     struct store *st, const struct store_deletion *v, size_t n, const struct store_delete_cbs *cbs, void *arg)
 {
@@ -279,19 +308,18 @@ struct store_op *s3_delete_batch(
 	b->arg = arg;
 	b->n = n;
 	b->key = xcalloc(n + 1, sizeof(*b->key));
+	b->etag = xcalloc(n + 1, sizeof(*b->etag));
 	b->sent = xcalloc(n + 1, sizeof(*b->sent));
 	b->body = STRBUF_INIT(BODY_MAX);
 	b->named = STRBUF_INIT(S3_XML_TEXT_MAX);
 	b->code = STRBUF_INIT(S3_XML_TEXT_MAX);
 	b->message = STRBUF_INIT(S3_XML_TEXT_MAX);
 	op_init(&b->op, &batch_ops, st, &s3_of(st)->ops);
-	strbuf_addstr(&b->body, "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
 	for (size_t i = 0; i < n; i++) {
 		xstrset(&b->key[i], v[i].key);
+		xstrset(&b->etag[i], v[i].if_match);
 		b->sent[i] = store_key_check(v[i].key, &err) == 0 && fits_xml(v[i].key);
-		if (b->sent[i])
-			add_object(b, &v[i]);
+		b->conditional |= v[i].if_match != NULL;
 	}
-	finish_body(b);
 	return &b->op.pub;
 }

@@ -129,8 +129,12 @@ void s3_upload_cancel(struct s3_upload *); /* aborted in the background; NULL is
 /* The parts of this many bytes, of the configured size or larger to stay within 10,000; free() it. */
 struct s3_part *s3_parts_plan(const struct s3 *, int64_t size, size_t *n);
 
-#define S3_MARKS ".orch/uploads/"
-/* In the background: abort marked uploads that are older than a day. */
+#define S3_OWN    ".orch/"
+#define S3_MARKS  S3_OWN "uploads/"
+#define S3_PROBES S3_OWN "probe-"
+/* In the background, once: abort marked uploads, and remove probes, that are older than a day. */
 void s3_sweep(struct s3 *);
+/* Only while delete_if_match is S3_UNKNOWN; on_done (may be NULL) from the loop, when it is known. */
+struct store_op *s3_probe_start(struct s3 *, void (*on_done)(void *arg), void *arg);
 
 #endif

@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-/* Small objects of our own in the bucket (marks of multipart uploads): no business of those who list. */
-#define OWN_PREFIX ".orch/"
-
 struct s3_list {
 	struct op op;
 	struct s3_call *call;
@@ -68,15 +65,15 @@ static int check(const struct http_response *resp, struct s3_error *doc, struct 
 	return -1;
 }
 
-/* Without our own marks; in place, the page is ours. */
+/* Without small objects of our own, no business of those who list; in place, the page is ours. */
 static size_t hide_own(const struct s3_list *l, struct store_object *objs, size_t n)
 {
 	size_t kept = 0;
 
-	if (strncmp(l->prefix, OWN_PREFIX, strlen(OWN_PREFIX)) == 0)
+	if (strncmp(l->prefix, S3_OWN, strlen(S3_OWN)) == 0)
 		return n;
 	for (size_t i = 0; i < n; i++)
-		if (strncmp(objs[i].key, OWN_PREFIX, strlen(OWN_PREFIX)) != 0)
+		if (strncmp(objs[i].key, S3_OWN, strlen(S3_OWN)) != 0)
 			objs[kept++] = objs[i];
 	return kept;
 }

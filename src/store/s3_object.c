@@ -3,17 +3,15 @@
 
 #include "store/s3_impl.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 
-#include <inttypes.h>
 #include <string.h>
-#include <sys/random.h>
 
 struct s3_small {
 	struct op op;
 	struct s3_call *call;
-	char *key, *if_match, *probe_key;
+	struct store_op *probe; /* waited for */
+	char *key, *if_match;
 	store_info_cb *on_info;
 	store_done_cb *on_done;
 	void *arg;
@@ -24,14 +22,12 @@ struct s3_small {
 static void release(struct op *op)
 {
 	struct s3_small *s = CONTAINER_OF(op, struct s3_small, op);
-	struct s3 *s3 = s3_of(op->pub.store);
 
 	s3_call_cancel(s->call);
-	if (s->probe_key != NULL && s3->delete_if_match == S3_PROBING)
-		s3->delete_if_match = S3_UNKNOWN; /* cancelled on the way */
+	if (!op->list->closing)
+		store_op_cancel(s->probe);
 	free(s->key);
 	free(s->if_match);
-	free(s->probe_key);
 	free(s);
 }
 
@@ -115,8 +111,8 @@ struct store_op *s3_head(struct store *st, const char *key, store_info_cb *cb, v
 /*
  * ---- delete
  *
- * Conditional: probe once whether the server honours If-Match on DELETE (an object of our own, deleted under a
- * condition that does not hold: 412 or gone), then trust it, or look and compare first.
+ * Conditional: where the server was found to honour If-Match on DELETE (s3_probe.c) it is trusted with it, after a look;
+ * elsewhere look and compare is all there is.
  */
 
 static void end_delete(struct s3_small *s, const struct err *err)
@@ -165,56 +161,18 @@ static void look(struct s3_small *s)
 	call(s, "delete", "HEAD", s->key, NULL, on_looked);
 }
 
-static void probed(struct s3_small *s, enum s3_probe result)
-{
-	struct s3 *s3 = s3_of(s->op.pub.store);
-
-	s3->delete_if_match = result;
-	log_debug(
-	    "store %s: conditional deletes: %s", s3->store.name, result == S3_YES ? "yes" : "no, look first");
-	if (result == S3_YES)
-		s3->store.caps |= STORE_CAP_DELETE_IF_MATCH;
-}
-
-static void on_probe_removed(const struct http_response *resp, const struct err *err, void *arg)
+static void on_probed(void *arg)
 {
 	struct s3_small *s = arg;
 
-	s->call = NULL;
+	s->probe = NULL;
 	look(s);
-}
-
-static void on_probe_deleted(const struct http_response *resp, const struct err *err, void *arg)
-{
-	struct s3_small *s = arg;
-
-	s->call = NULL;
-	probed(s, err != NULL && err_is(err, "precondition") ? S3_YES : S3_NO);
-	/* Also when the delete had an error: the probe must not stay. */
-	if (err != NULL)
-		call(s, "delete", "DELETE", s->probe_key, NULL, on_probe_removed);
-	else
-		look(s);
-}
-
-static void on_probe_put(const struct http_response *resp, const struct err *err, void *arg)
-{
-	struct s3_small *s = arg;
-
-	s->call = NULL;
-	if (err != NULL) {
-		probed(s, S3_NO); /* we may not write: nothing was lost, looking first always works */
-		look(s);
-		return;
-	}
-	call(s, "delete", "DELETE", s->probe_key, "00000000000000000000000000000000", on_probe_deleted);
 }
 
 static void turn_delete(struct op *op)
 {
 	struct s3_small *s = CONTAINER_OF(op, struct s3_small, op);
 	struct s3 *s3 = s3_of(op->pub.store);
-	uint64_t r = 0;
 
 	if (op->failed.class != ERR_NONE) {
 		end_delete(s, &op->failed);
@@ -227,13 +185,7 @@ static void turn_delete(struct op *op)
 		 */
 		look(s);
 	} else {
-		s3->delete_if_match = S3_PROBING;
-		if (getrandom(&r, sizeof(r), 0) == -1)
-			r = (uintptr_t)s;
-		s->probe_key = xasprintf(".orch/probe-%016" PRIx64, r);
-		struct s3_call_options o = {
-		    .verb = "probe", .method = "PUT", .key = s->probe_key, .on_done = on_probe_put, .arg = s};
-		s->call = s3_call_start(s3, &o);
+		s->probe = s3_probe_start(s3, on_probed, s);
 	}
 }
 static const struct op_ops delete_ops = {.turn = turn_delete, .release = release};

@@ -1,4 +1,4 @@
-/* Multipart uploads that a crash left behind: found by their marks, aborted when they are a day old. */
+/* What a crash left behind: multipart uploads, found by their marks, and probes; gone when they are a day old. */
 #include "config.h"
 
 #include "store/s3_impl.h"
@@ -45,14 +45,20 @@ static void on_unmarked(const struct http_response *resp, const struct err *err,
 	op_leave(&w->op);
 }
 
-static void on_aborted(const struct http_response *resp, const struct err *err, void *arg)
+static void remove_own(struct s3_sweep *w)
 {
-	struct s3_sweep *w = arg;
 	struct s3_call_options o = {.verb = "unmark",
 	    .method = "DELETE",
 	    .key = w->marks.v[w->marks.n - 1],
 	    .on_done = on_unmarked,
 	    .arg = w};
+
+	w->call = s3_call_start(s3_of(w->op.pub.store), &o);
+}
+
+static void on_aborted(const struct http_response *resp, const struct err *err, void *arg)
+{
+	struct s3_sweep *w = arg;
 
 	w->call = NULL;
 	op_enter(&w->op);
@@ -61,7 +67,7 @@ static void on_aborted(const struct http_response *resp, const struct err *err, 
 		next_mark(w);
 	} else {
 		log_info("store %s: aborted the unfinished upload of %s", w->op.pub.store->name, w->key);
-		w->call = s3_call_start(s3_of(w->op.pub.store), &o);
+		remove_own(w);
 	}
 	op_leave(&w->op);
 }
@@ -106,15 +112,22 @@ static void read_mark(struct s3_sweep *w)
 	w->call = s3_call_start(s3_of(w->op.pub.store), &o);
 }
 
+static void look_at_last(struct s3_sweep *w)
+{
+	if (w->marks.n == 0)
+		op_end(&w->op);
+	else if (strncmp(w->marks.v[w->marks.n - 1], S3_PROBES, strlen(S3_PROBES)) == 0)
+		remove_own(w);
+	else
+		read_mark(w);
+}
+
 /* The one just dealt with is the last. */
 static void next_mark(struct s3_sweep *w)
 {
 	free(w->marks.v[--w->marks.n]);
 	w->marks.v[w->marks.n] = NULL;
-	if (w->marks.n == 0)
-		op_end(&w->op);
-	else
-		read_mark(w);
+	look_at_last(w);
 }
 
 static void on_page(const struct store_object *objs, size_t n, bool last, const struct err *err, void *arg)
@@ -126,14 +139,13 @@ static void on_page(const struct store_object *objs, size_t n, bool last, const 
 	op_enter(&w->op);
 	/* With a clock that was found wrong, age is judged by the server's. */
 	for (size_t i = 0; i < n; i++)
-		if (now - objs[i].modified > age)
+		if (now - objs[i].modified > age &&
+		    (strncmp(objs[i].key, S3_MARKS, strlen(S3_MARKS)) == 0 ||
+		        strncmp(objs[i].key, S3_PROBES, strlen(S3_PROBES)) == 0))
 			strvec_push(&w->marks, objs[i].key);
 	if (last) {
 		w->store_op = NULL;
-		if (w->marks.n == 0)
-			op_end(&w->op);
-		else
-			read_mark(w);
+		look_at_last(w);
 	}
 	op_leave(&w->op);
 }
@@ -142,15 +154,19 @@ static void turn(struct op *op)
 {
 	struct s3_sweep *w = CONTAINER_OF(op, struct s3_sweep, op);
 
-	w->store_op = s3_list(op->pub.store, S3_MARKS, NULL, 1000, on_page, w);
+	w->store_op = s3_list(op->pub.store, S3_OWN, NULL, 1000, on_page, w);
 }
 
 static const struct op_ops sweep_ops = {.turn = turn, .release = release};
 
 void s3_sweep(struct s3 *s3)
 {
-	struct s3_sweep *w = xcalloc(1, sizeof(*w));
+	struct s3_sweep *w;
 
+	if (s3->swept)
+		return;
+	s3->swept = true;
+	w = xcalloc(1, sizeof(*w));
 	strbuf_init(&w->text, MARK_MAX);
 	op_init(&w->op, &sweep_ops, &s3->store, &s3->ops);
 }

@@ -425,9 +425,7 @@ void s3_upload_start(struct s3 *s3, const struct s3_upload_options *o)
 		u->slot[k].up = u;
 	*o->handle = u;
 	op_init(&u->op, &upload_ops, &s3->store, &s3->ops);
-	if (!s3->swept)
-		s3_sweep(s3);
-	s3->swept = true;
+	s3_sweep(s3);
 }
 
 /* What the caller lent is gone from here on: only the id and the key, which are ours, are used. */

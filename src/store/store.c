@@ -42,6 +42,12 @@ struct store *store_open(
 	return st;
 }
 
+void store_tend(struct store *st, bool deletes)
+{
+	if (st->ops->tend != NULL)
+		st->ops->tend(st, deletes);
+}
+
 void store_close(struct store *st)
 {
 	if (st != NULL)

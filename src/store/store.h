@@ -135,6 +135,7 @@ struct store_ops {
 	struct store_op *(*delete_batch)(struct store *, const struct store_deletion *, size_t n,
 	    const struct store_delete_cbs *, void *arg);
 	struct store_op *(*barrier)(struct store *, store_done_cb *, void *arg);
+	void (*tend)(struct store *, bool deletes); /* may be NULL */
 	void (*pause)(struct store_op *, bool paused);
 	void (*cancel)(struct store_op *);
 	/* A short public location for people and lineage, no secrets: "file:///srv/store", "s3://bucket". */
@@ -143,6 +144,11 @@ struct store_ops {
 
 struct store *store_open(const struct store_type *type, const char *name, const void *conf,
     struct event_base *base, struct err *err);
+/*
+ * What a store does on its own behalf when it is opened for work, in the background: clear away what a crash left behind,
+ * and, when conditional deletes are to follow, find out how this server does them.  Nothing waits for it.
+ */
+void store_tend(struct store *, bool deletes);
 void store_close(struct store *); /* cancels what is under way; NULL is fine */
 
 /*

@@ -206,6 +206,8 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc && i < 5; i++)
 		arg[i - 2] = argv[i];
 	st = store_open(&store_s3, "t", &conf, base, &err);
+	if (st != NULL && number("S3_TEST_TEND", 0) != 0)
+		store_tend(st, true);
 	for (size_t i = 0; st != NULL && i < NITEMS(verbs); i++)
 		if (strcmp(argv[1], verbs[i].verb) == 0 && argc - 2 >= verbs[i].least)
 			rc = verbs[i].fn(arg, &err);

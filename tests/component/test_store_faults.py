@@ -598,6 +598,52 @@ def delete_probe(c):
     c.equal((r["ok"], KEY in b.objects), (True, False), "deleted")
 
 
+# ---- what a store does when it is opened for work
+
+def own_objects(**modified):
+    items = "".join("<Contents><Key>.orch/%s</Key><LastModified>%s</LastModified><ETag>&quot;1&quot;</ETag><Size>5</Size></Contents>" %
+                    (k.replace("__", "/"), v) for k, v in sorted(modified.items()))
+    return ('<?xml version="1.0"?><ListBucketResult><Name>obs-raw</Name><Prefix>.orch/</Prefix>'
+            "<IsTruncated>false</IsTruncated>%s</ListBucketResult>" % items)
+
+
+@case
+def tend(c):
+    """opened for work: stale uploads of ours are aborted, those of others and fresh ones are not, nothing waits for it"""
+    now, old = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()), "2025-04-30T13:35:02.000Z"
+    swept = threading.Event()
+
+    def handle(r, n):
+        q = urllib.parse.unquote(r.query)
+        if "prefix=.orch/" in q:
+            return [answer(200, own_objects(uploads__old=old, uploads__young=now, other=old, **{"probe-0001": old, "probe-0002": now}), XML)]
+        if r.method == "GET" and r.path == "/obs-raw/.orch/uploads/old":
+            return [answer(200, "UP/1\nraw/big", [("ETag", '"1"')])]
+        if r.method == "DELETE" and r.path == "/obs-raw/.orch/probe-0001":
+            swept.set()  # the last of it
+        if "list-type=2" in r.query:
+            swept.wait(20)  # the client's own listing takes longer than the rest
+            return [answer(200, listing("raw/a"), XML)]
+        return [answer(412, xml_error("PreconditionFailed"), XML)] if "if-match" in r.headers else \
+            [answer(204) if r.method == "DELETE" else answer(200, "", [("ETag", '"%s"' % ETAG)])]
+    s = Server(handle)
+    r = client(s.url, *LIST, S3_TEST_TEND="1")
+    c.equal((r["ok"], swept.is_set()), (True, True), "listed, and swept meanwhile")
+    gone = [urllib.parse.unquote(q.target) for q in s.requests if q.method == "DELETE" and "if-match" not in q.headers]
+    c.equal([g for g in gone if "probe" not in g], ["/obs-raw/raw/big?uploadId=UP/1", "/obs-raw/.orch/uploads/old"], "what was aborted")
+    c.equal([g for g in gone if "probe-000" in g], ["/obs-raw/.orch/probe-0001"], "stale probes removed")
+    c.equal(len([q for q in s.requests if q.method == "PUT" and "/.orch/probe-" in q.path]), 1, "probed once")
+
+
+@case
+def tend_in_vain(c):
+    """where we may not do it, nothing else suffers"""
+    def handle(r, n):
+        return [GOOD_LIST if "list-type=2" in r.query and "orch" not in r.query else answer(403, xml_error("AccessDenied"), XML)]
+    s = Server(handle)
+    c.equal(client(s.url, *LIST, S3_TEST_TEND="1")["ok"], True, "listed")
+
+
 # ---- many deletions
 
 def delete_many(b, items, **env):
@@ -634,6 +680,19 @@ def delete_many_batches(c):
     for q in batches(b):
         c.equal(q.headers.get("content-md5"), base64.b64encode(hashlib.md5(q.body).digest()).decode(), "Content-MD5")
         c.equal(q.headers.get("x-amz-content-sha256"), hashlib.sha256(q.body).hexdigest(), "x-amz-content-sha256")
+
+
+@case
+def delete_many_conditional(c):
+    """a server that honours conditions is given them, with every key"""
+    b, items = many(3)
+    b.fail = lambda r, n: [answer(412, xml_error("PreconditionFailed"), XML)] if r.method == "DELETE" and "if-match" in r.headers else None
+    codes, r = delete_many(b, items)
+    c.equal((set(codes.values()), len(batches(b))), ({""}, 1), "deleted")
+    c.equal(batches(b)[0].body.count(b"<ETag>%s</ETag>" % ETAG.encode()), 3, "conditions")
+    b, items = many(3)
+    delete_many(b, items)
+    c.equal(batches(b)[0].body.count(b"<ETag>"), 0, "conditions where they are ignored")
 
 
 @case
