@@ -298,7 +298,7 @@ def test_what_steps_asked_of_the_servers_is_counted(bucket_project):
     assert run["state"] == "succeeded"
     requests, moved = numbers(page, "orchd_s3_requests_total"), numbers(page, "orchd_s3_bytes_total")
     raw = sum(len(p) for p in upload.pieces.values())
-    assert requests['op="delete",code="204"'] >= len(upload.pieces)
+    assert 0 < requests['op="delete",code="200"'] < len(upload.pieces), "many in one request"
     assert moved['direction="received"'] > raw and moved['direction="sent"'] > sum(len(d) for d in upload.members().values())
     timed = numbers(page, "orchd_s3_request_duration_seconds_count")
     assert sum(timed.values()) == sum(requests.values())
