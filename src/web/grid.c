@@ -81,7 +81,9 @@ void grid_runs(struct strbuf *out, const json_t *runs)
 
 static void key_row(struct strbuf *out, const json_t *key)
 {
-	html(out, "<tr><td><code>%s</code></td><td>", json_str(key, "key", ""));
+	html(out, "<tr><td><a href=\"/partition/");
+	part_path(out, json_str(key, "key", ""));
+	html(out, "\"><code>%s</code></a></td><td>", json_str(key, "key", ""));
 	part_state(out, json_str(key, "verdict", ""));
 	html(out, "</td><td class=\"num\">");
 	if (json_int(key, "expected", 0) > 0)

@@ -253,7 +253,7 @@ static bool is_held(const struct matrix *m, const char *partition)
 	return false;
 }
 
-/* Did a step of the run that deletes what came in do so? */
+/* Did a step of the run that deletes what came in do so?  It may succeed and keep everything, and says how many. */
 static bool has_deleted(const struct matrix *m, int64_t run)
 {
 	const struct conf *conf = m->q->conf;
@@ -261,8 +261,10 @@ static bool has_deleted(const struct matrix *m, int64_t run)
 	for (size_t i = 0; i < conf->nassets; i++)
 		if ((conf->assets[i].type->flags & ASSET_DELETES) != 0 &&
 		    sql_get_int(m->q->state->sql, 0,
-		        "SELECT 1 FROM step WHERE run_id = ?1 AND asset = ?2 AND state = 'succeeded'", "is",
-		        run, conf->assets[i].name) == 1)
+		        "SELECT coalesce(json_extract(metadata, '$.deleted'), 0)"
+		        " + coalesce(json_extract(metadata, '$.already_absent'), 0) > 0 FROM step"
+		        " WHERE run_id = ?1 AND asset = ?2 AND state = 'succeeded'",
+		        "is", run, conf->assets[i].name) == 1)
 			return true;
 	return false;
 }

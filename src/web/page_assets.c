@@ -117,13 +117,16 @@ static void sparks(struct page *p, const json_t *made)
 	const char *key;
 	int shown = 0;
 
-	html(&p->body, "<div class=\"sparks\">");
 	json_object_foreach((json_t *)newest, key, value)
 	{
-		if (json_is_number(value) && shown++ < SPARKS_SHOWN)
-			spark(p, key, made);
+		if (!json_is_number(value) || shown == SPARKS_SHOWN)
+			continue;
+		if (shown++ == 0)
+			html(&p->body, "<div class=\"sparks\">");
+		spark(p, key, made);
 	}
-	html(&p->body, "</div>\n");
+	if (shown > 0)
+		html(&p->body, "</div>\n");
 }
 
 static void history(struct page *p, const json_t *made)

@@ -125,7 +125,7 @@ static void sensor_row(struct page *p, const json_t *s)
 	html(&p->body, "</td><td>");
 	part_ago(p, json_str(s, "last_tick_at", NULL));
 	html(&p->body, "</td><td>");
-	part_ago(p, json_str(s, "next_tick_at", NULL));
+	part_ago(p, json_str(s, "paused", NULL) ? NULL : json_str(s, "next_tick_at", NULL));
 	html(&p->body, "</td><td class=\"wide\">");
 	json_object_foreach((json_t *)keys, verdict, n)
 	{

@@ -26,11 +26,12 @@ static void attempt_note(struct page *p, const json_t *a)
 		html(&p->body, "%i warning%s ", warnings, warnings == 1 ? "" : "s");
 	if (json_str(a, "kill_reason", NULL) != NULL)
 		html(&p->body, "stopped: %s ", json_str(a, "kill_reason", ""));
-	part_error(&p->body, json_object_get(a, "error"));
-	if (json_int(a, "exit_code", 0) != 0)
-		html(&p->body, " <span class=\"dim\">exit code %i</span>", json_int(a, "exit_code", 0));
-	if (json_int(a, "signal", 0) != 0)
-		html(&p->body, " <span class=\"dim\">signal %i</span>", json_int(a, "signal", 0));
+	if (json_is_object(json_object_get(a, "error")))
+		part_error(&p->body, json_object_get(a, "error"));
+	else if (json_int(a, "exit_code", 0) != 0)
+		html(&p->body, "<span class=\"dim\">exit code %i</span>", json_int(a, "exit_code", 0));
+	else if (json_int(a, "signal", 0) != 0)
+		html(&p->body, "<span class=\"dim\">signal %i</span>", json_int(a, "signal", 0));
 }
 
 static void attempt_row(struct page *p, int64_t run, const json_t *step, const json_t *a)

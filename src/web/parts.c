@@ -237,10 +237,13 @@ void part_partition_link(struct strbuf *out, const char *partition)
 
 void part_error(struct strbuf *out, const json_t *error)
 {
+	const char *class = json_str(error, "class", "");
+	bool asked = strcmp(class, "cancelled") == 0; /* by people: nothing is wrong, and the text says so */
+
 	if (!json_is_object(error))
 		return;
-	html(out, "<span class=\"err\">%s%s%s</span>", json_str(error, "class", ""),
-	    json_str(error, "class", NULL) ? ": " : "", json_str(error, "text", ""));
+	html(out, "<span class=\"%r\">%s%r%s</span>", asked ? "dim" : "err", asked ? "" : class,
+	    asked || class[0] == '\0' ? "" : ": ", json_str(error, "text", ""));
 }
 
 void part_freshness(struct strbuf *out, const json_t *freshness)

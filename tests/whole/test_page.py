@@ -93,6 +93,21 @@ def test_nights(orch, page):
     assert page.json("/api/v1/nights?until=20260401")["dates"][0] == "20260401"
 
 
+def test_a_night_that_kept_its_raw_data(orch):
+    """Clean-up succeeds without deleting when the analysis came to nothing: the cell says kept, and what was wrong."""
+    prepare(orch)
+    orch.config.write_text(orch.config.read_text() + "\nweb: {listen: '127.0.0.1:0'}\n")
+    send(orch, night("minime05", "20260407", "--laser", "0", "--clouds", "1"))
+    orch.start()
+    orch.tick()
+    run = wait_until(lambda: [r for r in orch.runs() if r["state"] == "succeeded"], "the run has ended")[0]
+    cleaned = orch.steps(run["id"])["cleanup"]["metadata"]
+    row = Page(orch).json("/api/v1/nights?days=1")["rows"][0]
+    cell = row["cells"]["20260407"]
+    assert run["outcome"] == "warnings" and cleaned["deleted"] == 0
+    assert cell["raw"] == "kept" and cell["text"].startswith("error:")
+
+
 def test_pictures_only_what_the_run_named(orch, page):
     html = page.text(f"/runs/{page.run['id']}")
     shown = sorted(u for u in links(html) if u.startswith("/picture/"))
