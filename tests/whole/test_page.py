@@ -1,14 +1,10 @@
-"""The status page of a daemon with a real night behind it: what it shows is what orchctl says, in curl's eyes and a browser's."""
+"""The status page of a daemon with a real night behind it: what it shows is what orchctl says.  Its look: test_page_look.py."""
 
 import datetime
 import gzip
 import http.client
 import json
-import pathlib
 import re
-import shutil
-import subprocess
-import tempfile
 import time
 import xml.etree.ElementTree as tree
 
@@ -189,27 +185,3 @@ def test_live_events(orch, page):
                 states.add(event["data"].get("state"))
     assert {"run", "step"} <= kinds
     connection.close()
-
-
-CHROMIUM = shutil.which("chromium")
-
-
-def browse(url, *options):
-    with tempfile.TemporaryDirectory() as profile:
-        return subprocess.run(
-            [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
-             f"--user-data-dir={profile}", "--timeout=3000", *options, url],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=120, check=False)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_in_a_browser(orch, page):
-    """The script runs under the page's policy, the pictures load, and nothing is wider than a phone."""
-    dom = browse(f"{page.url}runs/{page.run['id']}", "--dump-dom", "--window-size=420,1200").stdout
-    assert f'data-run="{page.run["id"]}"' in dom and "minime05" in dom
-    assert re.search(r'<time [^>]*title="[^"]* here"', dom), "the script has run"
-    for width in (1280, 420):
-        shot = pathlib.Path(orch.root) / f"shot-{width}.png"
-        browse(f"{page.url}nights", f"--screenshot={shot}", f"--window-size={width},800")
-        assert shot.read_bytes().startswith(PNG)
