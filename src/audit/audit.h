@@ -10,7 +10,7 @@
  *     "manifest": {"key", "sha256"}  or  "manifests": [{"key", "sha256"}, ..],
  *     "evidence": [{"stage", ..}, ..]  of a type that deletes its inputs (ASSET_DELETES), one stage being DURABLE,
  *
- * and in a manifest: "objects": [{"key", "size", "sha256"}], "copies": [{"to"}], "run_uid", "asset", "rows": {table: n},
+ * and in a manifest: "objects": [{"key", "size", "sha256"}], "copies": [{"from", "to"}] (their content may change), "run_uid", "asset", "rows": {table: n},
  * "rows_where": {table: {"column", "values"}}.  When several materializations name the same manifest, the newest counts.
  *
  * Calls block: this is for orchctl, never for the daemon's loop.  What a run under way is about is not judged.

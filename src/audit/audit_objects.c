@@ -77,6 +77,7 @@ static json_t *read_manifest(struct audit *a, const struct made *m, struct store
 
 struct listed {
 	const json_t *entry; /* lent from the manifest */
+	bool copy; /* of something that others may copy there too, newer: it is there, and that is all */
 	struct look seen;
 };
 
@@ -115,10 +116,14 @@ static void judge(struct audit *a, const struct made *m, struct store *st, const
 
 	a->n.objects++;
 	if (l->seen.there) {
-		compare(a, m, st, l);
+		if (!l->copy)
+			compare(a, m, st, l);
 		return;
 	}
-	describe(expected, json_int(l->entry, "size", -1), json_str(l->entry, "sha256", ""));
+	if (l->copy)
+		snprintf(expected, sizeof(expected), "a copy of %.100s", json_str(l->entry, "from", ""));
+	else
+		describe(expected, json_int(l->entry, "size", -1), json_str(l->entry, "sha256", ""));
 	tell(a, m, FOUND_MISSING, "object", l->seen.key, expected, "nothing");
 }
 
@@ -139,7 +144,7 @@ static size_t gather(struct audit *a, const struct made *m, const json_t *manife
 {
 	const json_t *objects = json_object_get(manifest, "objects"),
 	             *copies = json_object_get(manifest, "copies"), *e;
-	struct listed *v = xcalloc(json_array_size(objects) + 1, sizeof(*v));
+	struct listed *v = xcalloc(json_array_size(objects) + json_array_size(copies) + 1, sizeof(*v));
 	size_t i, n = 0;
 
 	json_array_foreach(objects, i, e)
@@ -152,7 +157,13 @@ static size_t gather(struct audit *a, const struct made *m, const json_t *manife
 		if (keyset_add(a->known, m->store, key))
 			v[n++] = (struct listed){.entry = e, .seen = {.key = key}};
 	}
-	json_array_foreach(copies, i, e) keyset_add(a->known, m->store, json_str(e, "to", ""));
+	json_array_foreach(copies, i, e)
+	{
+		const char *key = json_str(e, "to", NULL);
+
+		if (key != NULL && store_key_check(key, NULL) == 0 && keyset_add(a->known, m->store, key))
+			v[n++] = (struct listed){.entry = e, .copy = true, .seen = {.key = key}};
+	}
 	*out = v;
 	return n;
 }
