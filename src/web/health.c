@@ -23,8 +23,13 @@ typedef bool check_fn(const struct web *, struct strbuf *why);
 
 static bool loop_turns(const struct web *w, struct strbuf *why)
 {
-	tm_ms silent = clock_mono() - w->lag->turned_at;
+	tm_ms silent;
 
+	if (w->lag == NULL) { /* a copy of the page */
+		strbuf_addstr(why, "there is none");
+		return true;
+	}
+	silent = clock_mono() - w->lag->turned_at;
 	strbuf_addf(why, "its timers are %.1f ms late, the last ran %" PRId64 " ms ago",
 	    (double)w->lag->last_us / 1000, silent);
 	return silent < LAG_MAX_MS && w->lag->last_us < LAG_MAX_MS * 1000;
@@ -41,7 +46,7 @@ static bool journal_works(const struct web *w, struct strbuf *why)
 		strbuf_addstr(why, "the state database cannot be read");
 		return false;
 	}
-	if (lag_commits_fail(w->lag)) {
+	if (w->lag != NULL && lag_commits_fail(w->lag)) {
 		strbuf_addstr(why, "a commit failed in the last minute");
 		return false;
 	}

@@ -25,7 +25,7 @@ static const char config[] = "state_dir: ./state\n"
                              "      config: {site: x, observation_date: '{date}', instrument_name: i1}}\n"
                              "assets:\n"
                              "  a: {type: exec, command: ['true']}\n"
-                             "  b: {type: exec, command: ['true'], deps: [a]}\n"
+                             "  b: {type: exec, command: ['true'], deps: [a], fresh_within: 1h}\n"
                              "  clean: {type: delete_raw, deps: [b], store: data, database: results, prefix: "
                              "raw/, manifest: 'm/{observation_date}.json',\n"
                              "          names: {stub: f1}, rows: {}}\n"
@@ -163,7 +163,7 @@ static void visit_all(struct web *w)
 	    "/api/v1/sensors/s/ticks", "/api/v1/nights?days=9", "/api/v1/events?after=1",
 	    "/api/v1/why/x/20260407/i1", "/api/v1/why/raw/f1_20260408.txt", "/api/v1/queue",
 	    "/api/v1/outbox?state=sent", "/api/v1/outbox", "/api/v1/audit", "/feed.atom", "/badge/a.svg",
-	    "/badge/clean.svg"};
+	    "/badge/clean.svg", "/badge/s.svg", "/metrics"};
 
 	for (size_t i = 0; i < NITEMS(target); i++) {
 		int status = visit(w, target[i]);
