@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The s3 store against a server that misbehaves: what is tried again, how often, and what is never believed."""
-import base64, concurrent.futures, email.utils, hashlib, json, os, re, resource, shutil, subprocess, sys, tempfile, threading, time
+import base64, concurrent.futures, email.utils, functools, hashlib, json, os, re, resource, shutil, ssl, subprocess, sys, tempfile, threading, time
 import urllib.parse
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -676,6 +676,7 @@ def delete_many_batches(c):
     c.equal((codes["raw/00007"], codes["raw/missing"]), ("precondition", "not_found"), "each its own verdict")
     c.equal(sorted(b.objects), ["/obs-raw/raw/00007", "/obs-raw/raw/01200"], "what is left")
     c.equal([r.body.count(b"<Key>") for r in batches(b)], [1000, 1000, 48], "keys of each request")
+    c.ok(1 < b.server.most_open <= 32, "%d connections at a time" % b.server.most_open)
     c.equal(len([r for r in b.server.requests if r.method == "HEAD"]), 2050, "looks")
     for q in batches(b):
         c.equal(q.headers.get("content-md5"), base64.b64encode(hashlib.md5(q.body).digest()).decode(), "Content-MD5")
@@ -745,6 +746,82 @@ def delete_many_odd(c):
     c.equal((set(codes.values()), b.objects), ({""}, {}), "all deleted")
     c.equal(sorted(urllib.parse.unquote(r.path) for r in b.server.requests if r.method == "DELETE"),
             ["/obs-raw/raw/\x01", "/obs-raw/raw/\uffff"], "those that XML has no way to write")
+
+
+# ---- certificates
+
+def openssl(*args):
+    subprocess.run(["openssl", *args], cwd=FILES, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+
+
+def new_certificate(name, issuer=None, days=2, **extensions):
+    """NAME.pem and NAME.key, signed by issuer or by itself."""
+    with open(os.path.join(FILES, name + ".ext"), "w") as f:
+        f.writelines("%s = %s\n" % e for e in extensions.items())
+    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + name,
+            "-keyout", name + ".key", "-out", name + ".csr")
+    by = ("-CA", issuer + ".pem", "-CAkey", issuer + ".key", "-CAcreateserial") if issuer else ("-signkey", name + ".key")
+    openssl("x509", "-req", "-in", name + ".csr", *by, "-days", str(days), "-extfile", name + ".ext", "-out", name + ".pem")
+
+
+def tls_server(name, handler, chain=(), old=False):
+    path = os.path.join(FILES, name + ".pem")
+    if chain:
+        with open(path, "a") as f:
+            f.writelines(open(os.path.join(FILES, n + ".pem")).read() for n in chain)
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if old:
+        ctx.minimum_version = ctx.maximum_version = ssl.TLSVersion.TLSv1_1
+        ctx.set_ciphers("ALL:@SECLEVEL=0")
+    ctx.load_cert_chain(path, os.path.join(FILES, name + ".key"))
+    return Server(handler, tls=ctx)
+
+
+OURS = {"subjectAltName": "IP:127.0.0.1"}
+
+
+@functools.lru_cache(None)
+def certificates():
+    new_certificate("ca", basicConstraints="critical,CA:TRUE")
+    new_certificate("other-ca", basicConstraints="critical,CA:TRUE")
+    new_certificate("good", "ca", **OURS)
+    new_certificate("unknown", "other-ca", **OURS)
+    new_certificate("self-signed", **OURS)
+    new_certificate("expired", "ca", days=-1, **OURS)
+    new_certificate("other-host", "ca", subjectAltName="DNS:s3.example.org,IP:127.0.0.2")
+    new_certificate("client-only", "ca", extendedKeyUsage="clientAuth", **OURS)
+    new_certificate("leaf", "ca", basicConstraints="critical,CA:FALSE", **OURS)
+    new_certificate("by-a-leaf", "leaf", **OURS)
+
+
+@case
+def bad_certificates(c):
+    """a certificate that is not good enough: refused at once, with the host and the reason, and nothing was sent"""
+    certificates()
+    ca = os.path.join(FILES, "ca.pem")
+    s = tls_server("good", always(GOOD_LIST))
+    c.equal(client(s.url, *LIST, S3_TEST_CA=ca)["ok"], True, "the good one")
+    servers = {n: tls_server(n, always(GOOD_LIST)) for n in ("unknown", "self-signed", "expired", "other-host", "client-only")}
+    servers["by-a-leaf"] = tls_server("by-a-leaf", always(GOOD_LIST), chain=["leaf"])
+    servers["old protocol"] = tls_server("good", always(GOOD_LIST), old=True)
+    for name, s in servers.items():
+        r = client(s.url, *LIST, S3_TEST_CA=ca)
+        c.equal((r["ok"], r.get("class"), r.get("code")), (False, "permanent", "tls"), "%s (%s)" % (name, r.get("text")))
+        c.equal((len(s.requests), "attempt 2" in r["log"]), (0, False), "%s: requests, tried again" % name)
+        c.ok("127.0.0.1:%d" % s.port in r.get("text", ""), "%s: names the host (%s)" % (name, r.get("text")))
+    r = client(servers["unknown"].url, *LIST, S3_TEST_CA=os.path.join(FILES, "no-such-file"))
+    c.equal((r["ok"], r.get("code")), (False, "tls"), "a CA file that is not there (%s)" % r.get("text"))
+
+
+@case
+def https_stays(c):
+    """a redirect from https to http is not followed"""
+    certificates()
+    plain = Server(always(GOOD_LIST))
+    s = tls_server("good", lambda r, n: [answer(307, "", [("Location", plain.url + r.target)])])
+    r = client(s.url, *LIST, S3_TEST_CA=os.path.join(FILES, "ca.pem"))
+    c.equal((r["ok"], r.get("code"), len(plain.requests)), (False, "http.307", 0), "refused (%s)" % r.get("text"))
 
 
 # ---- every answer of the listing corpus, with its status and headers
@@ -856,6 +933,22 @@ def process_fails(c):
     s = Server(always(GOOD_LIST))
     r = client(s.url, *LIST, **gone(**more))
     c.equal((r["ok"], "status 3" in r.get("text", "")), (False, True), "refused (%s)" % r.get("text"))
+
+
+@case
+def refresh(c):
+    """credentials: renewed before they expire, in the middle of a listing"""
+    d = tempfile.mkdtemp(dir=FILES)
+    for i, seconds in ((1, 300), (2, 3600)):
+        with open(os.path.join(d, "keys%d" % i), "w") as f:
+            f.write(keys_json("AKIDRENEWED%d" % i, seconds))
+    script = "sh -c 'n=1; test -e %s/asked && n=2; : > %s/asked; cat %s/keys$n'" % (d, d, d)
+    more, _ = profiles("", "[default]\ncredential_process = %s\n" % script)()
+    more_to_come = listing("raw/a").replace("<IsTruncated>false", "<NextContinuationToken>t</NextContinuationToken><IsTruncated>true")
+    s = Server(lambda r, n: [answer(200, more_to_come, XML) if n == 1 else answer(200, listing("raw/b"), XML)])
+    r = client(s.url, *LIST, **gone(**more))
+    used = [re.search(r"Credential=([^/]+)/", q.headers["authorization"]).group(1) for q in s.requests]
+    c.equal((r["ok"], used), (True, ["AKIDRENEWED1", "AKIDRENEWED2"]), "keys of the two requests (%s)" % r.get("text"))
 
 
 STS_KEYS = "<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken>" \

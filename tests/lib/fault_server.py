@@ -25,15 +25,18 @@ def answer(status, body=b"", headers=(), length=True):
 
 
 class Server:
-    def __init__(self, handler):
-        self.handler, self.requests, self.stopped = handler, [], False
+    """tls: an ssl.SSLContext, then it speaks https."""
+
+    def __init__(self, handler, tls=None):
+        self.handler, self.requests, self.stopped, self.tls = handler, [], False, tls
+        self.open = self.most_open = 0  # connections
         self.lock = threading.Lock()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(50)
         self.port = self.listener.getsockname()[1]
-        self.url = "http://127.0.0.1:%d" % self.port
+        self.url = "%s://127.0.0.1:%d" % ("https" if tls else "http", self.port)
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -62,6 +65,20 @@ class Server:
         return Request(line[0], line[1], headers, body)
 
     def serve(self, c):
+        with self.lock:
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
+        try:
+            if self.tls:
+                c = self.tls.wrap_socket(c, server_side=True)
+            self.serve_requests(c)
+        except OSError:
+            c.close()
+        finally:
+            with self.lock:
+                self.open -= 1
+
+    def serve_requests(self, c):
         f = c.makefile("rb")
         try:
             while not self.stopped:
