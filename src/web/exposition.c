@@ -11,23 +11,30 @@
 const char exposition_type[] = "text/plain; version=0.0.4; charset=utf-8";
 const char exposition_type_open_metrics[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/* The weight of a media type in an Accept field: 0 to 1; -1: it is not named, or only in other versions than ours. */
+/* Of one entry of an Accept field: its weight, 0 to 1; -1: it is another type, or another version than ours. */
+static double entry_weight(const char *entry, size_t len, const char *type, const char *our_version)
+{
+	const char *version = memmem(entry, len, "version=", 8), *q = memmem(entry, len, "q=", 2);
+	size_t n = strlen(type);
+
+	if (len < n || strncasecmp(entry, type, n) != 0 || (len > n && strchr(" \t;", entry[n]) == NULL))
+		return -1;
+	if (version != NULL && strncmp(version + 8, our_version, strlen(our_version)) != 0)
+		return -1;
+	return q ? strtod(q + 2, NULL) : 1;
+}
+
 static double weight(const char *accept, const char *type, const char *our_version)
 {
-	size_t n = strlen(type), len;
 	double best = -1;
 
 	for (const char *p = accept; *p != '\0'; p += *p == ',') {
-		const char *q, *version;
+		size_t len;
 
 		p += strspn(p, " \t");
 		len = strcspn(p, ",");
-		if (len >= n && strncasecmp(p, type, n) == 0 && (len == n || strchr(" \t;", p[n]) != NULL)) {
-			q = memmem(p, len, "q=", 2);
-			version = memmem(p, len, "version=", 8);
-			if (version == NULL || strncmp(version + 8, our_version, strlen(our_version)) == 0)
-				best = fmax(best, q ? strtod(q + 2, NULL) : 1);
-		}
+		best = MAX(
+		    entry_weight(p, len, type, our_version), best); /* in this order: what is no number loses */
 		p += len;
 	}
 	return best;
@@ -110,7 +117,7 @@ void exposition_sample(const struct exposition *x, const char *name, const char 
 /* Bounds as OpenMetrics wants them: with a point. */
 static const char *bound_text(double bound, char text[32])
 {
-	snprintf(text, 32, bound == floor(bound) ? "%.1f" : "%.15g", bound);
+	snprintf(text, 32, bound == (double)(int64_t)bound ? "%.1f" : "%.15g", bound);
 	return text;
 }
 
