@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The s3 store against a server that misbehaves: what is tried again, how often, and what is never believed."""
-import base64, concurrent.futures, email.utils, functools, hashlib, json, os, re, resource, shutil, ssl, subprocess, sys, tempfile, threading, time
+import base64, concurrent.futures, email.utils, hashlib, json, os, re, resource, shutil, ssl, subprocess, sys, tempfile, threading, time
 import urllib.parse
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -781,8 +781,17 @@ def tls_server(name, handler, chain=(), old=False):
 OURS = {"subjectAltName": "IP:127.0.0.1"}
 
 
-@functools.lru_cache(None)
+MAKING_CERTIFICATES = threading.Lock()
+
+
 def certificates():
+    """Made once; cases run at the same time."""
+    with MAKING_CERTIFICATES:
+        if not os.path.exists(os.path.join(FILES, "by-a-leaf.pem")):
+            make_certificates()
+
+
+def make_certificates():
     new_certificate("ca", basicConstraints="critical,CA:TRUE")
     new_certificate("other-ca", basicConstraints="critical,CA:TRUE")
     new_certificate("good", "ca", **OURS)
