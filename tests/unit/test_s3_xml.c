@@ -237,8 +237,7 @@ static void test_plain(void)
 	    /* MinIO */
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult " XMLNS "><Prefix></Prefix>"
 	    "<Contents><ETag>&#34;d41d8&#34;</ETag></Contents></ListBucketResult>",
-	    "<ListBucketResult>\n "
-	    "<Contents>\n\t<Key>&lt;&amp;&gt;&apos;&#39;</Key>\n</Contents>\n</ListBucketResult>",
+	    "<ListBucketResult>\n <A>\n\t<B>&lt;&amp;&gt;&apos;&#39;</B>\n</A>\n</ListBucketResult>",
 	};
 	static const char *const not [] = {
 	    "",
