@@ -77,6 +77,8 @@ static void scope(struct page *p, const json_t *report)
 
 static void finding(struct page *p, const json_t *f)
 {
+	const char *found = json_str(f, "found", "");
+
 	html(&p->body,
 	    "<tr><td>%s<br><span class=\"dim\">%s</span></td><td "
 	    "class=\"wide\"><code>%s</code><details><summary>Next"
@@ -87,8 +89,8 @@ static void finding(struct page *p, const json_t *f)
 		html(&p->body, "<br>");
 		part_run_link(&p->body, json_int(f, "run", 0));
 	}
-	html(&p->body, "</td><td class=\"wide\">%s</td><td class=\"wide\">%s</td></tr>\n",
-	    json_str(f, "expected", ""), json_str(f, "found", ""));
+	html(&p->body, "</td><td class=\"wide\">%s</td><td%r>%s</td></tr>\n", json_str(f, "expected", ""),
+	    strlen(found) > 24 ? " class=\"wide\"" : "", found);
 }
 
 static void findings(struct page *p, const json_t *report)
