@@ -135,7 +135,8 @@ def test_it_is_true(lab):
         assert v("orchd_step_duration_seconds_count", asset=asset) == 1
     assert v("orchd_step_start_delay_seconds_count") == 4
     took = lab.steps(lab.done["id"])["analyze"]["attempts"][0]
-    assert abs(v("orchd_step_duration_seconds_sum", asset="analyze") - seconds(took["started_at"], took["ended_at"])) < 1
+    # Of the process itself; the daemon's own times have its start and its end around it.
+    assert 0.1 < v("orchd_step_duration_seconds_sum", asset="analyze") <= seconds(took["started_at"], took["ended_at"])
     assert v("orchd_sensor_ticks_total", sensor=SENSOR, outcome="requested") == 1
     assert sum(n for labels, n in seen["orchd_sensor_ticks_total"].items()) == v("orchd_sensor_tick_duration_seconds_count", sensor=SENSOR) >= 2
     assert v("orchd_sensor_paused", sensor=SENSOR) == 1 and v("orchd_sensor_late", sensor=SENSOR) == 0
