@@ -191,6 +191,21 @@ static void places(struct page *p, const char *title, const json_t *list)
 	}
 }
 
+/* What senders announce, where the configuration lets them. */
+static void push(struct page *p, const json_t *push)
+{
+	if (!json_is_object(push))
+		return;
+	html(&p->body, "<dt>Announcements</dt><dd>%i taken, %i refused or not understood",
+	    json_int(push, "accepted", 0),
+	    json_int(push, "refused", 0) + json_int(push, "malformed", 0) + json_int(push, "bad", 0));
+	if (json_str(push, "last_at", NULL) != NULL) {
+		html(&p->body, "; the last ");
+		part_ago(p, json_str(push, "last_at", NULL));
+	}
+	html(&p->body, "</dd>");
+}
+
 static void about(struct page *p, const json_t *status)
 {
 	html(&p->body, "<section><h2>This daemon</h2><dl><dt>Up since</dt><dd>");
@@ -200,6 +215,7 @@ static void about(struct page *p, const json_t *status)
 	disk(p, status);
 	places(p, "Store", json_object_get(status, "stores"));
 	places(p, "Database", json_object_get(status, "databases"));
+	push(p, json_object_get(status, "push"));
 	html(&p->body, "<dt>Commits</dt><dd>%i, the slowest took ", json_int(status, "commits", 0));
 	strbuf_addf(&p->body, "%.1f ms", json_number_value(json_object_get(status, "commit_max_ms")));
 	html(&p->body, "; %i failed</dd></dl></section>\n", json_int(status, "commit_failures", 0));
