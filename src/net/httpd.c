@@ -202,10 +202,6 @@ void httpd_adopt(struct httpd *s, evutil_socket_t fd, struct peer *peer)
 	c->peer = peer;
 	c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	c->timer = event_new(s->base, -1, 0, on_timer, c);
-	/* Behind everything else the loop has to do: readers wait for the work, not the work for readers. */
-	/* Readers can wait; who brings news is part of the work. */
-	if (s->post_body_max == 0)
-		bufferevent_priority_set(c->bev, event_base_get_npriorities(s->base) - 1);
 	c->phase = PHASE_HEAD; /* the first request's time runs from here */
 	LIST_INSERT_HEAD(&s->connections, c, link);
 	s->stats.connections++;

@@ -11,7 +11,7 @@
 #include "base/strbuf.h"
 #include "query/query.h"
 
-#define RUN_FILTER_SEEN 5000
+#define RUN_FILTER_SEEN 2000
 
 struct run_statement {
 	struct strbuf text; /* holds only ?s */

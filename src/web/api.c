@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define LOG_BYTES 65536
-#define LIMIT_MAX 500 /* rows of one answer; the next one goes on behind them */
+#define LIMIT_MAX 300 /* rows of one answer; the next one goes on behind them */
 
 static int64_t limit_of(const struct page *p, int64_t def)
 {
