@@ -1,4 +1,7 @@
-/* A pattern, a line feed, a name: compiling and matching must stay within a bounded time, and groups within the name. */
+/*
+ * A pattern, a line feed, a name: compiling and matching must stay within a bounded time, and groups within the name.  What
+ * is remembered of a name must not show when the next has other digits.
+ */
 #include "config.h"
 
 #include "base/clock.h"
@@ -36,6 +39,27 @@ static void match(struct pattern *p, const char *s, size_t n)
 	}
 }
 
+static void match_other_digits(struct pattern *p, const char *text, const char *s, size_t n)
+{
+	struct err err = ERR_INIT;
+	struct pattern *fresh = pattern_compile(text, &err);
+	struct pattern_match a, b;
+	char *other = xmalloc(n + 1);
+
+	for (size_t i = 0; i < n; i++)
+		other[i] =
+		    s[i] >= '0' && s[i] <= '9' ? (char)('0' + ((size_t)(s[i] - '0') * 7 + i + 3) % 10) : s[i];
+	int want = pattern_match(fresh, other, n, &b, &err);
+	if (want != -1) {
+		FUZZ_PROMISE(pattern_match(p, other, n, &a, &err) == want);
+		for (size_t i = 0; want == 1 && i < b.n; i++)
+			FUZZ_PROMISE(
+			    a.n == b.n && a.group[i].s == b.group[i].s && a.group[i].n == b.group[i].n);
+	}
+	pattern_free(fresh);
+	free(other);
+}
+
 static const char *some_value(void *arg, const char *name, size_t *n)
 {
 	*n = strlen(name);
@@ -62,8 +86,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct pattern *p = pattern_compile(text, &err);
 
 	FUZZ_PROMISE(p != NULL || err_is(&err, "pattern"));
-	if (p != NULL && nl != NULL)
+	if (p != NULL && nl != NULL) {
 		match(p, nl + 1, size - n - 1);
+		match_other_digits(p, text, nl + 1, size - n - 1);
+	}
 	pattern_free(p);
 	template(text);
 	free(text);
