@@ -27,6 +27,8 @@ struct stale {
 	const struct query *q;
 	const char *partition;
 	json_t **reasons; /* by the asset's index; NULL: not looked at yet */
+	struct run *run; /* by the definitions there are now; NULL: none yet, or it cannot be made */
+	int64_t run_id;
 };
 
 static struct made newest(const struct stale *st, const char *asset)
@@ -118,9 +120,20 @@ static struct run *run_by_definitions_now(const struct query *q, int64_t id)
 	return run;
 }
 
-static bool definition_changed(const struct query *q, int64_t run_id, const char *asset)
+/* Lent.  Most assets of a partition were made by one run: it is put together once. */
+static struct run *run_of(struct stale *st, int64_t run_id)
 {
-	struct run *run = run_by_definitions_now(q, run_id);
+	if (st->run_id != run_id) {
+		run_free(st->run);
+		st->run = run_by_definitions_now(st->q, run_id);
+		st->run_id = run_id;
+	}
+	return st->run;
+}
+
+static bool definition_changed(struct stale *st, int64_t run_id, const char *asset)
+{
+	struct run *run = run_of(st, run_id);
 	struct run_step *step = run ? run_step_find(run, asset) : NULL;
 	char now[65];
 	bool changed = false;
@@ -129,7 +142,6 @@ static bool definition_changed(const struct query *q, int64_t run_id, const char
 		handover_run_uid(step, now);
 		changed = strcmp(step->run_uid, now) != 0;
 	}
-	run_free(run);
 	return changed;
 }
 
@@ -187,7 +199,7 @@ static const json_t *reasons_of(struct stale *st, const struct conf_asset *a)
 	if (own.id == 0)
 		return reasons;
 	look_at_upstream(st, a, own, reasons);
-	if (definition_changed(st->q, own.run, a->name))
+	if (definition_changed(st, own.run, a->name))
 		add(reasons, "definition", a->name, own.run,
 		    json_sprintf(
 		        "its options, its dependencies or the software changed since run %" PRId64, own.run));
@@ -209,5 +221,6 @@ json_t *query_freshness(const struct query *q, const struct conf_asset *a, const
 	for (size_t i = 0; i < q->conf->nassets; i++)
 		json_decref(st.reasons[i]);
 	free(st.reasons);
+	run_free(st.run);
 	return obj;
 }
