@@ -19,10 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUNS_SEEN 3000 /* newest runs that rows are learned from */
+#define RUNS_SEEN 2000 /* newest runs that rows are learned from */
 #define KEYS_SEEN 500 /* newest uploads that wait for a run */
 #define ROWS_MAX  1000
-#define CELLS_MAX 1200 /* of one matrix; more days, fewer rows */
+#define CELLS_MAX 500 /* of one matrix; more days, fewer rows */
 #define DAYS_MAX  120
 
 struct nrow {
