@@ -16,6 +16,14 @@
 
 #define DAY_MS INT64_C(86400000)
 
+const struct column hold_columns[] = {
+    {"partition", COLUMN_TEXT},
+    {"reason", COLUMN_TEXT},
+    {"who", COLUMN_TEXT},
+    {"at", COLUMN_TIME},
+    {0},
+};
+
 json_t *query_object(void)
 {
 	return json_pack("{s:s}", "schema", "orchd/1");
@@ -26,42 +34,6 @@ json_t *query_time(tm_ms t)
 	char text[UTCTIME_MAX];
 
 	return t == 0 ? json_null() : json_string(utctime_format(t, text));
-}
-
-json_t *col_text(const struct sql_row *row, int col)
-{
-	return json_text_new(sql_text(row, col));
-}
-
-json_t *col_time(const struct sql_row *row, int col)
-{
-	return query_time(sql_int(row, col));
-}
-
-json_t *col_int(const struct sql_row *row, int col)
-{
-	return sql_is_null(row, col) ? json_null() : json_integer(sql_int(row, col));
-}
-
-json_t *col_double(const struct sql_row *row, int col)
-{
-	return sql_is_null(row, col) ? json_null() : json_real(sql_double(row, col));
-}
-
-json_t *col_json(const struct sql_row *row, int col)
-{
-	const char *text = sql_text(row, col);
-	json_t *j = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
-
-	return j ? j : json_null();
-}
-
-json_t *col_error(const struct sql_row *row, int class)
-{
-	if (sql_is_null(row, class) && sql_is_null(row, class + 2))
-		return json_null();
-	return json_pack("{s:o, s:o, s:o}", "class", col_text(row, class), "code", col_text(row, class + 1),
-	    "text", col_text(row, class + 2));
 }
 
 json_t *query_failed(const struct query *q, json_t *obj, struct err *err)
@@ -79,16 +51,11 @@ json_t *query_failed(const struct query *q, json_t *obj, struct err *err)
 
 json_t *query_holds(const struct query *q, struct err *err)
 {
-	json_t *obj = query_object(), *list = json_array();
-	struct sql_row *row =
-	    sql_query(q->state->sql, "SELECT partition, reason, who, at FROM hold ORDER BY partition", "");
+	json_t *obj = query_object();
 
-	while (sql_next(row))
-		json_array_append_new(
-		    list, json_pack("{s:o, s:o, s:o, s:o}", "partition", col_text(row, 0), "reason",
-		              col_text(row, 1), "who", col_text(row, 2), "at", col_time(row, 3)));
-	sql_end(row);
-	json_object_set_new(obj, "holds", list);
+	json_object_set_new(obj, "holds",
+	    column_list(sql_query(q->state->sql, "SELECT " HOLD_COLUMNS " FROM hold ORDER BY partition", ""),
+	        hold_columns));
 	return query_failed(q, obj, err);
 }
 

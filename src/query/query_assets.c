@@ -22,6 +22,13 @@ static json_t *names(const struct strvec *sv)
 
 static json_t *last_of(const struct query *q, const struct conf_asset *a)
 {
+	static const struct column columns[] = {
+	    {"run", COLUMN_INT},
+	    {"partition", COLUMN_TEXT},
+	    {"at", COLUMN_TIME},
+	    {"outcome", COLUMN_TEXT},
+	    {0},
+	};
 	json_t *last = NULL;
 	struct sql_row *row = sql_query(q->state->sql,
 	    "SELECT run_id, partition, at, outcome FROM materialization WHERE id ="
@@ -29,8 +36,7 @@ static json_t *last_of(const struct query *q, const struct conf_asset *a)
 	    "s", a->name);
 
 	if (sql_next(row))
-		last = json_pack("{s:o, s:o, s:o, s:o}", "run", col_int(row, 0), "partition", col_text(row, 1),
-		    "at", col_time(row, 2), "outcome", col_text(row, 3));
+		last = column_object(row, columns);
 	sql_end(row);
 	if (last != NULL)
 		json_object_set_new(last, "freshness", query_freshness(q, a, json_str(last, "partition", "")));
@@ -113,8 +119,16 @@ static void add_freshness(const struct query *q, const struct conf_asset *a, con
 
 static json_t *materializations(const struct query *q, const struct conf_asset *a, const char *partition)
 {
-	json_t *list = json_array();
+	static const struct column columns[] = {
+	    {"run", COLUMN_INT},
+	    {"partition", COLUMN_TEXT},
+	    {"at", COLUMN_TIME},
+	    {"outcome", COLUMN_TEXT},
+	    {"metadata", COLUMN_JSON},
+	    {0},
+	};
 	struct sql_row *row;
+	json_t *list;
 
 	/* Two texts, so that each finds its index. */
 	if (partition == NULL)
@@ -127,11 +141,7 @@ static json_t *materializations(const struct query *q, const struct conf_asset *
 		    "SELECT run_id, partition, at, outcome, metadata FROM materialization"
 		    " WHERE asset = ?1 AND partition = ?2 ORDER BY id DESC LIMIT ?3",
 		    "ssi", a->name, partition, (int64_t)MATERIALIZATIONS_SHOWN);
-	while (sql_next(row))
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "run", col_int(row, 0),
-		                                "partition", col_text(row, 1), "at", col_time(row, 2),
-		                                "outcome", col_text(row, 3), "metadata", col_json(row, 4)));
-	sql_end(row);
+	list = column_list(row, columns);
 	add_freshness(q, a, list);
 	return list;
 }
@@ -149,9 +159,9 @@ static json_t *checks_of(const struct query *q, const char *asset, const json_t 
 	while (sql_next(row)) {
 		const char *text = sql_text(row, 1), *verdict = strrchr(text, ':');
 
-		json_array_append_new(list,
-		    json_pack("{s:o, s:I, s:o, s:b}", "at", col_time(row, 0), "run", (json_int_t)run, "text",
-		        col_text(row, 1), "passed", verdict != NULL && strcmp(verdict, ": passed") == 0));
+		json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:b}", "at", query_time(sql_int(row, 0)),
+		                                "run", (json_int_t)run, "text", json_text_new(text), "passed",
+		                                verdict != NULL && strcmp(verdict, ": passed") == 0));
 	}
 	sql_end(row);
 	return list;

@@ -52,28 +52,33 @@ static json_t *one_notification(const struct query *q, const struct conf_notific
 	return obj;
 }
 
-#define ROW_COLUMNS                                                                                            \
-	"id, sink, kind, subject, state, data, attempts, created_at, next_at, ended_at, err_class, err_code, " \
-	"err_text"
+/* When it is tried next is of no meaning once it has ended. */
+#define ROW_COLUMNS                                                                                   \
+	"id, sink, kind, subject, state, attempts, created_at, iif(ended_at IS NULL, next_at, NULL)," \
+	" ended_at, err_class, err_code, err_text, data"
+static const struct column row_columns[] = {
+    {"id", COLUMN_INT},
+    {"notification", COLUMN_TEXT},
+    {"kind", COLUMN_TEXT},
+    {"subject", COLUMN_TEXT},
+    {"state", COLUMN_TEXT},
+    {"attempts", COLUMN_INT},
+    {"created_at", COLUMN_TIME},
+    {"next_at", COLUMN_TIME},
+    {"ended_at", COLUMN_TIME},
+    {"error", COLUMN_ERROR},
+    {0},
+};
 
 static json_t *one_row(const struct query *q, const struct sql_row *row)
 {
-	json_t *obj = json_object(), *data = col_json(row, 5);
+	json_t *obj = json_object();
+	json_t *data = column_document(row, column_members(obj, row, 0, row_columns));
 	json_t *labels = json_object_get(data, "labels");
 
-	json_object_set_new(obj, "id", col_int(row, 0));
 	json_object_set_new(obj, "event", json_sprintf("%s-%" PRId64, q->state->instance, sql_int(row, 0)));
-	json_object_set_new(obj, "notification", col_text(row, 1));
-	json_object_set_new(obj, "kind", col_text(row, 2));
-	json_object_set_new(obj, "subject", col_text(row, 3));
-	json_object_set_new(obj, "state", col_text(row, 4));
 	json_object_set_new(obj, "group", json_text_new(json_str(data, "group", "")));
 	json_object_set(obj, "labels", labels ? labels : json_null());
-	json_object_set_new(obj, "attempts", col_int(row, 6));
-	json_object_set_new(obj, "created_at", col_time(row, 7));
-	json_object_set_new(obj, "next_at", sql_is_null(row, 9) ? col_time(row, 8) : json_null());
-	json_object_set_new(obj, "ended_at", col_time(row, 9));
-	json_object_set_new(obj, "error", col_error(row, 10));
 	json_decref(data);
 	return obj;
 }

@@ -11,20 +11,24 @@
 
 static json_t *step_row(const struct query *q, const struct sql_row *row)
 {
+	static const struct column columns[] = {
+	    {"run", COLUMN_INT},
+	    {"job", COLUMN_TEXT},
+	    {"partition", COLUMN_TEXT},
+	    {"asset", COLUMN_TEXT},
+	    {"state", COLUMN_TEXT},
+	    {"attempt", COLUMN_INT},
+	    {"started_at", COLUMN_TIME},
+	    {"not_before", COLUMN_TIME},
+	    {"error", COLUMN_ERROR},
+	    {0},
+	};
 	int64_t run = sql_int(row, 0);
 	const char *asset = sql_text(row, 3);
 	const struct conf_asset *a = conf_asset_find(q->conf, asset);
-	json_t *obj = json_object(), *live = q->engine ? engine_live_step(q->engine, run, asset) : NULL;
+	json_t *obj = column_object(row, columns),
+	       *live = q->engine ? engine_live_step(q->engine, run, asset) : NULL;
 
-	json_object_set_new(obj, "run", json_integer(run));
-	json_object_set_new(obj, "job", col_text(row, 1));
-	json_object_set_new(obj, "partition", col_text(row, 2));
-	json_object_set_new(obj, "asset", col_text(row, 3));
-	json_object_set_new(obj, "state", col_text(row, 4));
-	json_object_set_new(obj, "attempt", col_int(row, 5));
-	json_object_set_new(obj, "started_at", col_time(row, 6));
-	json_object_set_new(obj, "not_before", col_time(row, 7));
-	json_object_set_new(obj, "error", col_error(row, 8));
 	json_object_set_new(obj, "pool", json_text_new(a ? a->pool : NULL));
 	json_object_set_new(
 	    obj, "wait_reason", json_text_new(q->engine ? engine_wait_reason(q->engine, run, asset) : NULL));

@@ -18,27 +18,31 @@
 
 #define EVENTS_SHOWN 1000
 
+static const struct column run_columns[] = {
+    {"id", COLUMN_INT},
+    {"job", COLUMN_TEXT},
+    {"assets", COLUMN_JSON},
+    {"partition", COLUMN_TEXT},
+    {"state", COLUMN_TEXT},
+    {"outcome", COLUMN_TEXT},
+    {"origin", COLUMN_TEXT},
+    {"why", COLUMN_TEXT},
+    {"dry_run", COLUMN_BOOL},
+    {"retry_of", COLUMN_INT},
+    {"cancel", COLUMN_TEXT},
+    {"created_at", COLUMN_TIME},
+    {"started_at", COLUMN_TIME},
+    {"ended_at", COLUMN_TIME},
+    {"error", COLUMN_ERROR},
+    {0},
+};
+
 json_t *query_run_row(const struct query *q, const struct sql_row *row)
 {
+	json_t *obj = column_object(row, run_columns);
 	int64_t id = sql_int(row, 0);
-	json_t *obj = json_object();
 
-	json_object_set_new(obj, "id", json_integer(id));
 	json_object_set_new(obj, "uid", json_sprintf("%s-%" PRId64, q->state->instance, id));
-	json_object_set_new(obj, "job", col_text(row, 1));
-	json_object_set_new(obj, "assets", col_json(row, 2));
-	json_object_set_new(obj, "partition", col_text(row, 3));
-	json_object_set_new(obj, "state", col_text(row, 4));
-	json_object_set_new(obj, "outcome", col_text(row, 5));
-	json_object_set_new(obj, "origin", col_text(row, 6));
-	json_object_set_new(obj, "why", col_text(row, 7));
-	json_object_set_new(obj, "dry_run", json_boolean(sql_int(row, 8)));
-	json_object_set_new(obj, "retry_of", col_int(row, 9));
-	json_object_set_new(obj, "cancel", col_text(row, 10));
-	json_object_set_new(obj, "created_at", col_time(row, 11));
-	json_object_set_new(obj, "started_at", col_time(row, 12));
-	json_object_set_new(obj, "ended_at", col_time(row, 13));
-	json_object_set_new(obj, "error", col_error(row, 14));
 	json_object_set_new(
 	    obj, "wait_reason", json_text_new(q->engine ? engine_wait_reason(q->engine, id, NULL) : NULL));
 	return obj;
@@ -87,32 +91,30 @@ json_t *query_runs(const struct query *q, const struct run_filter *filter, struc
 
 static json_t *attempts_of(const struct query *q, int64_t id, const char *asset)
 {
-	json_t *list = json_array();
-	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT n, started_at, ended_at, outcome, kill_reason, err_class, err_code, err_text, exit_code, "
-	    "signal, utime_s,"
-	    " stime_s, maxrss_kib, warnings FROM attempt WHERE run_id = ?1 AND asset = ?2 ORDER BY n",
-	    "is", id, asset);
+	static const struct column columns[] = {
+	    {"n", COLUMN_INT},
+	    {"started_at", COLUMN_TIME},
+	    {"ended_at", COLUMN_TIME},
+	    {"outcome", COLUMN_TEXT},
+	    {"kill_reason", COLUMN_TEXT},
+	    {"error", COLUMN_ERROR},
+	    {"exit_code", COLUMN_INT},
+	    {"signal", COLUMN_INT},
+	    {"utime_s", COLUMN_REAL},
+	    {"stime_s", COLUMN_REAL},
+	    {"maxrss_kib", COLUMN_INT},
+	    {"warnings", COLUMN_INT},
+	    {0},
+	};
 
-	while (sql_next(row)) {
-		json_t *a = json_object();
-
-		json_object_set_new(a, "n", col_int(row, 0));
-		json_object_set_new(a, "started_at", col_time(row, 1));
-		json_object_set_new(a, "ended_at", col_time(row, 2));
-		json_object_set_new(a, "outcome", col_text(row, 3));
-		json_object_set_new(a, "kill_reason", col_text(row, 4));
-		json_object_set_new(a, "error", col_error(row, 5));
-		json_object_set_new(a, "exit_code", col_int(row, 8));
-		json_object_set_new(a, "signal", col_int(row, 9));
-		json_object_set_new(a, "utime_s", col_double(row, 10));
-		json_object_set_new(a, "stime_s", col_double(row, 11));
-		json_object_set_new(a, "maxrss_kib", col_int(row, 12));
-		json_object_set_new(a, "warnings", col_int(row, 13));
-		json_array_append_new(list, a);
-	}
-	sql_end(row);
-	return list;
+	return column_list(
+	    sql_query(q->state->sql,
+	        "SELECT n, started_at, ended_at, outcome, kill_reason, err_class, err_code, err_text, "
+	        "exit_code,"
+	        " signal, utime_s, stime_s, maxrss_kib, warnings FROM attempt WHERE run_id = ?1 AND asset = ?2"
+	        " ORDER BY n",
+	        "is", id, asset),
+	    columns);
 }
 
 static void add_definition(const struct query *q, const char *asset, json_t *step)
@@ -126,6 +128,32 @@ static void add_definition(const struct query *q, const char *asset, json_t *ste
 	json_object_set_new(step, "deps", deps);
 }
 
+static json_t *step_row(const struct query *q, int64_t id, const struct sql_row *row)
+{
+	static const struct column columns[] = {
+	    {"asset", COLUMN_TEXT},
+	    {"state", COLUMN_TEXT},
+	    {"outcome", COLUMN_TEXT},
+	    {"started_at", COLUMN_TIME},
+	    {"ended_at", COLUMN_TIME},
+	    {"not_before", COLUMN_TIME},
+	    {"error", COLUMN_ERROR},
+	    {"run_uid", COLUMN_TEXT},
+	    {"metadata", COLUMN_JSON},
+	    {0},
+	};
+	const char *asset = sql_text(row, 0);
+	json_t *s = column_object(row, columns),
+	       *live = q->engine ? engine_live_step(q->engine, id, asset) : NULL;
+
+	add_definition(q, asset, s);
+	json_object_set_new(
+	    s, "wait_reason", json_text_new(q->engine ? engine_wait_reason(q->engine, id, asset) : NULL));
+	json_object_set_new(s, "live", live ? live : json_null());
+	json_object_set_new(s, "attempts", attempts_of(q, id, asset));
+	return s;
+}
+
 static json_t *steps_of(const struct query *q, int64_t id)
 {
 	json_t *list = json_array();
@@ -135,54 +163,42 @@ static json_t *steps_of(const struct query *q, int64_t id)
 	    " FROM step WHERE run_id = ?1 ORDER BY ord",
 	    "i", id);
 
-	while (sql_next(row)) {
-		const char *asset = sql_text(row, 0);
-		json_t *s = json_object(), *live = q->engine ? engine_live_step(q->engine, id, asset) : NULL;
-
-		json_object_set_new(s, "asset", col_text(row, 0));
-		add_definition(q, asset, s);
-		json_object_set_new(s, "state", col_text(row, 1));
-		json_object_set_new(s, "outcome", col_text(row, 2));
-		json_object_set_new(s, "started_at", col_time(row, 3));
-		json_object_set_new(s, "ended_at", col_time(row, 4));
-		json_object_set_new(s, "not_before", col_time(row, 5));
-		json_object_set_new(s, "error", col_error(row, 6));
-		json_object_set_new(s, "wait_reason",
-		    json_text_new(q->engine ? engine_wait_reason(q->engine, id, asset) : NULL));
-		json_object_set_new(s, "run_uid", col_text(row, 9));
-		json_object_set_new(s, "metadata", col_json(row, 10));
-		json_object_set_new(s, "live", live ? live : json_null());
-		json_object_set_new(s, "attempts", attempts_of(q, id, asset));
-		json_array_append_new(list, s);
-	}
+	while (sql_next(row))
+		json_array_append_new(list, step_row(q, id, row));
 	sql_end(row);
 	return list;
 }
 
 static json_t *events_of(const struct query *q, int64_t id)
 {
-	json_t *list = json_array();
-	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT id, at, asset, attempt, kind, text FROM event WHERE run_id = ?1 ORDER BY id LIMIT ?2", "ii",
-	    id, (int64_t)EVENTS_SHOWN);
+	static const struct column columns[] = {
+	    {"id", COLUMN_INT},
+	    {"at", COLUMN_TIME},
+	    {"asset", COLUMN_TEXT},
+	    {"attempt", COLUMN_INT},
+	    {"kind", COLUMN_TEXT},
+	    {"text", COLUMN_TEXT},
+	    {0},
+	};
 
-	while (sql_next(row)) {
-		json_t *e = json_object();
-
-		json_object_set_new(e, "id", col_int(row, 0));
-		json_object_set_new(e, "at", col_time(row, 1));
-		json_object_set_new(e, "asset", col_text(row, 2));
-		json_object_set_new(e, "attempt", col_int(row, 3));
-		json_object_set_new(e, "kind", col_text(row, 4));
-		json_object_set_new(e, "text", col_text(row, 5));
-		json_array_append_new(list, e);
-	}
-	sql_end(row);
-	return list;
+	return column_list(
+	    sql_query(q->state->sql,
+	        "SELECT id, at, asset, attempt, kind, text FROM event WHERE run_id = ?1 ORDER BY id LIMIT ?2",
+	        "ii", id, (int64_t)EVENTS_SHOWN),
+	    columns);
 }
 
 json_t *query_run(const struct query *q, int64_t id, struct err *err)
 {
+	static const struct column columns[] = {
+	    {"config", COLUMN_JSON},
+	    {"tags", COLUMN_JSON},
+	    {"sensor", COLUMN_TEXT},
+	    {"sensor_key", COLUMN_TEXT},
+	    {"run_key", COLUMN_TEXT},
+	    {"generation", COLUMN_TEXT},
+	    {0},
+	};
 	json_t *obj = query_object(), *run = NULL;
 	struct sql_row *row = sql_query(q->state->sql,
 	    "SELECT " RUN_COLUMNS
@@ -191,12 +207,7 @@ json_t *query_run(const struct query *q, int64_t id, struct err *err)
 
 	if (sql_next(row)) {
 		run = query_run_row(q, row);
-		json_object_set_new(run, "config", col_json(row, 17));
-		json_object_set_new(run, "tags", col_json(row, 18));
-		json_object_set_new(run, "sensor", col_text(row, 19));
-		json_object_set_new(run, "sensor_key", col_text(row, 20));
-		json_object_set_new(run, "run_key", col_text(row, 21));
-		json_object_set_new(run, "generation", col_text(row, 22));
+		column_members(run, row, RUN_NCOLUMNS, columns);
 	}
 	sql_end(row);
 	if (run == NULL) {

@@ -6,20 +6,39 @@
 
 #include <string.h>
 
-static json_t *tick_row(const struct sql_row *row)
-{
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "first_at", col_time(row, 0), "last_at",
-	    col_time(row, 1), "n", col_int(row, 2), "outcome", col_text(row, 3), "reason", col_text(row, 4),
-	    "requested", col_int(row, 5), "duration_ms", col_int(row, 6));
-}
+#define TICK_COLUMNS "first_at, last_at, n, outcome, reason, requested, duration_ms"
+static const struct column tick_columns[] = {
+    {"first_at", COLUMN_TIME},
+    {"last_at", COLUMN_TIME},
+    {"n", COLUMN_INT},
+    {"outcome", COLUMN_TEXT},
+    {"reason", COLUMN_TEXT},
+    {"requested", COLUMN_INT},
+    {"duration_ms", COLUMN_INT},
+    {0},
+};
+
+const struct column key_columns[] = {
+    {"key", COLUMN_TEXT},
+    {"verdict", COLUMN_TEXT},
+    {"reason", COLUMN_TEXT},
+    {"present", COLUMN_INT},
+    {"expected", COLUMN_INT},
+    {"bytes", COLUMN_INT},
+    {"newest", COLUMN_TIME},
+    {"first_at", COLUMN_TIME},
+    {"since", COLUMN_TIME},
+    {"gone_at", COLUMN_TIME},
+    {"run", COLUMN_INT},
+    {0},
+};
 
 static json_t *last_tick(const struct query *q, const char *name)
 {
 	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT first_at, last_at, n, outcome, reason, requested, duration_ms FROM tick"
-	    " WHERE id = (SELECT max(id) FROM tick WHERE sensor = ?1)",
-	    "s", name);
-	json_t *tick = sql_next(row) ? tick_row(row) : json_null();
+	    "SELECT " TICK_COLUMNS " FROM tick WHERE id = (SELECT max(id) FROM tick WHERE sensor = ?1)", "s",
+	    name);
+	json_t *tick = sql_next(row) ? column_object(row, tick_columns) : json_null();
 
 	sql_end(row);
 	return tick;
@@ -32,13 +51,21 @@ static json_t *key_counts(const struct query *q, const char *name)
 	    "SELECT verdict, n FROM sensor_key_count WHERE sensor = ?1 AND n > 0 ORDER BY verdict", "s", name);
 
 	while (sql_next(row))
-		json_object_set_new(obj, sql_text(row, 0), col_int(row, 1));
+		json_object_set_new(obj, sql_text(row, 0), json_integer(sql_int(row, 1)));
 	sql_end(row);
 	return obj;
 }
 
 static json_t *sensor_row(const struct query *q, const struct conf_sensor *s)
 {
+	static const struct column columns[] = {
+	    {"paused", COLUMN_TEXT},
+	    {"cursor", COLUMN_TEXT},
+	    {"last_tick_at", COLUMN_TIME},
+	    {"last_ok_at", COLUMN_TIME},
+	    {"next_tick_at", COLUMN_TIME},
+	    {0},
+	};
 	json_t *obj = json_object();
 	struct sql_row *row = sql_query(q->state->sql,
 	    "SELECT paused, cursor, last_tick_at, last_ok_at, next_tick_at FROM sensor WHERE name = ?1", "s",
@@ -50,11 +77,7 @@ static json_t *sensor_row(const struct query *q, const struct conf_sensor *s)
 	json_object_set_new(obj, "job", json_text_new(s->job));
 	json_object_set_new(obj, "description", json_text_new(s->description));
 	json_object_set_new(obj, "every_ms", json_integer(s->every));
-	json_object_set_new(obj, "paused", there ? col_text(row, 0) : json_null());
-	json_object_set_new(obj, "cursor", there ? col_text(row, 1) : json_null());
-	json_object_set_new(obj, "last_tick_at", there ? col_time(row, 2) : json_null());
-	json_object_set_new(obj, "last_ok_at", there ? col_time(row, 3) : json_null());
-	json_object_set_new(obj, "next_tick_at", there ? col_time(row, 4) : json_null());
+	column_members(obj, there ? row : NULL, 0, columns);
 	sql_end(row);
 	json_object_set_new(obj, "last", last_tick(q, s->name));
 	json_object_set_new(obj, "keys", key_counts(q, s->name));
@@ -80,55 +103,29 @@ static int need_sensor(const struct query *q, const char *name, struct err *err)
 
 json_t *query_ticks(const struct query *q, const char *sensor, int64_t limit, struct err *err)
 {
-	json_t *obj, *list = json_array();
-	struct sql_row *row;
+	json_t *obj;
 
-	if (need_sensor(q, sensor, err) == -1) {
-		json_decref(list);
+	if (need_sensor(q, sensor, err) == -1)
 		return NULL;
-	}
-	row = sql_query(q->state->sql,
-	    "SELECT first_at, last_at, n, outcome, reason, requested, duration_ms FROM tick WHERE sensor = ?1"
-	    " ORDER BY id DESC LIMIT ?2",
-	    "si", sensor, limit <= 0 ? (int64_t)50 : MIN(limit, (int64_t)QUERY_LIMIT_MAX));
-	while (sql_next(row))
-		json_array_append_new(list, tick_row(row));
-	sql_end(row);
 	obj = query_object();
 	json_object_set_new(obj, "sensor", json_string(sensor));
-	json_object_set_new(obj, "ticks", list);
+	json_object_set_new(obj, "ticks",
+	    column_list(sql_query(q->state->sql,
+	                    "SELECT " TICK_COLUMNS " FROM tick WHERE sensor = ?1 ORDER BY id DESC LIMIT ?2",
+	                    "si", sensor, limit <= 0 ? (int64_t)50 : MIN(limit, (int64_t)QUERY_LIMIT_MAX)),
+	        tick_columns));
 	return query_failed(q, obj, err);
-}
-
-json_t *query_key_row(const struct sql_row *row)
-{
-	json_t *obj = json_object();
-
-	json_object_set_new(obj, "key", col_text(row, 0));
-	json_object_set_new(obj, "verdict", col_text(row, 1));
-	json_object_set_new(obj, "reason", col_text(row, 2));
-	json_object_set_new(obj, "present", col_int(row, 3));
-	json_object_set_new(obj, "expected", col_int(row, 4));
-	json_object_set_new(obj, "bytes", col_int(row, 5));
-	json_object_set_new(obj, "newest", col_time(row, 6));
-	json_object_set_new(obj, "first_at", col_time(row, 7));
-	json_object_set_new(obj, "since", col_time(row, 8));
-	json_object_set_new(obj, "gone_at", col_time(row, 9));
-	json_object_set_new(obj, "run", col_int(row, 10));
-	return obj;
 }
 
 json_t *query_keys(const struct query *q, const char *sensor, const char *verdict, const char *after,
     int64_t limit, struct err *err)
 {
 	bool gone = verdict != NULL && strcmp(verdict, "gone") == 0;
-	json_t *obj, *list = json_array();
+	json_t *obj, *list;
 	struct sql_row *row;
 
-	if (need_sensor(q, sensor, err) == -1) {
-		json_decref(list);
+	if (need_sensor(q, sensor, err) == -1)
 		return NULL;
-	}
 	limit = limit <= 0 ? QUERY_LIMIT_MAX : MIN(limit, (int64_t)QUERY_LIMIT_MAX);
 	/* A text for each, so that each finds its index. */
 	if (gone)
@@ -146,9 +143,7 @@ json_t *query_keys(const struct query *q, const char *sensor, const char *verdic
 		    "SELECT " KEY_COLUMNS " FROM sensor_key INDEXED BY sensor_key_there WHERE sensor = ?1"
 		    " AND key > ?2 AND gone_at IS NULL ORDER BY key LIMIT ?3",
 		    "ssi", sensor, after ? after : "", limit);
-	while (sql_next(row))
-		json_array_append_new(list, query_key_row(row));
-	sql_end(row);
+	list = column_list(row, key_columns);
 	obj = query_object();
 	json_object_set_new(obj, "sensor", json_string(sensor));
 	json_object_set_new(obj, "next",

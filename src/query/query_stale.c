@@ -98,7 +98,8 @@ static struct run *run_by_definitions_now(const struct query *q, int64_t id)
 	struct run *run = NULL;
 
 	if (sql_next(row)) {
-		json_t *names = col_json(row, 0), *config = col_json(row, 1), *tags = json_object();
+		json_t *names = column_document(row, 0), *config = column_document(row, 1),
+		       *tags = json_object();
 		struct conf_asset **assets = xcalloc(json_array_size(names) + 1, sizeof(*assets));
 		size_t n = assets_now(q->conf, names, assets);
 

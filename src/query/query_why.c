@@ -40,7 +40,7 @@ static void tell_keys(const struct query *q, const char *what, json_t *lines, js
 	while (sql_next(row)) {
 		const char *reason = sql_text(row, 2);
 
-		json_array_append_new(keys, query_key_row(row));
+		json_array_append_new(keys, column_object(row, key_columns));
 		line(lines, sql_int(row, 7), "sensor %s saw %s first", sql_text(row, 11), sql_text(row, 0));
 		line(lines, sql_int(row, 8), "  judged %s%s%s", sql_text(row, 1), reason ? ": " : "",
 		    reason ? reason : "");
@@ -93,14 +93,12 @@ static void tell_runs(const struct query *q, const char *what, json_t *lines, js
 static void tell_holds(const struct query *q, const char *what, json_t *lines, json_t *holds)
 {
 	struct sql_row *row =
-	    sql_query(q->state->sql, "SELECT partition, reason, who, at FROM hold ORDER BY partition", "");
+	    sql_query(q->state->sql, "SELECT " HOLD_COLUMNS " FROM hold ORDER BY partition", "");
 
 	while (sql_next(row)) {
 		if (!partition_excludes(sql_text(row, 0), what))
 			continue;
-		json_array_append_new(
-		    holds, json_pack("{s:o, s:o, s:o, s:o}", "partition", col_text(row, 0), "reason",
-		               col_text(row, 1), "who", col_text(row, 2), "at", col_time(row, 3)));
+		json_array_append_new(holds, column_object(row, hold_columns));
 		line(lines, sql_int(row, 3), "%s is on hold by %s: %s", sql_text(row, 0), sql_text(row, 2),
 		    sql_text(row, 1));
 	}
@@ -128,19 +126,16 @@ static bool was_asked_for(const json_t *runs, const char *what, const char *asse
 
 static json_t *asset_of(const struct query *q, const struct conf_asset *a, const char *what)
 {
-	json_t *obj = json_pack("{s:s, s:n, s:n, s:n, s:o}", "name", a->name, "at", "run", "outcome",
-	    "freshness", query_freshness(q, a, what));
+	static const struct column columns[] = {
+	    {"at", COLUMN_TIME}, {"run", COLUMN_INT}, {"outcome", COLUMN_TEXT}, {0}};
+	json_t *obj = json_pack("{s:s, s:o}", "name", a->name, "freshness", query_freshness(q, a, what));
 	struct sql_row *row = sql_query(q->state->sql,
 	    "SELECT at, run_id, outcome FROM materialization WHERE asset = ?1 AND partition = ?2 ORDER BY id "
 	    "DESC"
 	    " LIMIT 1",
 	    "ss", a->name, what);
 
-	if (sql_next(row)) {
-		json_object_set_new(obj, "at", col_time(row, 0));
-		json_object_set_new(obj, "run", col_int(row, 1));
-		json_object_set_new(obj, "outcome", col_text(row, 2));
-	}
+	column_members(obj, sql_next(row) ? row : NULL, 0, columns);
 	sql_end(row);
 	return obj;
 }
