@@ -34,7 +34,8 @@ static void test_round_trip(void)
 	        got.started == rec.started && got.ended == rec.ended && got.journal_bytes == 77 &&
 	        got.err.class == ERR_NONE && json_int(got.metadata, "rows", 0) == 180,
 	    "and the same");
-	ok(json_equal(got.counters, rec.counters) && json_equal(got.health, rec.health), "with what was counted");
+	ok(json_equal(got.counters, rec.counters) && json_equal(got.health, rec.health),
+	    "with what was counted");
 	exitrec_release(&got);
 	ok(exitrec_read(test_dir(), 2, &got, &err) == -1 && err_is(&err, "bad_record"), "not of attempt 2: %s",
 	    err.text);
