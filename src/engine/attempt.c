@@ -130,9 +130,11 @@ static int prepare_and_spawn(struct attempt *a, struct err *err)
 	rc = attempt_dir_create(a->dir, err);
 	if (rc == 0)
 		rc = handover_context(step, a->n, a->dir, ledger, e->state, err);
+	if (rc == 0 && e->spawner == NULL && (e->spawner = spawner_new()) == NULL)
+		rc = err_errno(err, "a thread to start steps from");
 	if (rc == 0) {
 		handover_environment(step, &env);
-		rc = spawn_step(a->dir, argv, env.v, command, &a->pid, err);
+		rc = spawn_step(e->spawner, a->dir, argv, env.v, command, &a->pid, err);
 	}
 	strvec_wipe(&env);
 	free(step_dir);

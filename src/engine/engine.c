@@ -5,6 +5,7 @@
 
 #include "engine/attempt.h"
 #include "engine/engine_priv.h"
+#include "engine/spawn.h"
 #include "engine/watch.h"
 
 #include "base/clock.h"
@@ -121,6 +122,7 @@ void engine_free(struct engine *e)
 	metric_batch_drop(&e->counts);
 	drop_events(e);
 	drop_runs(e);
+	spawner_free(e->spawner);
 	if (e->turn_event != NULL)
 		event_free(e->turn_event);
 	if (e->timer_event != NULL)

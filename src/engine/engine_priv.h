@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 struct shared_store;
+struct spawner;
 struct watch;
 
 /* Something to do after the commit, in order. */
@@ -36,6 +37,7 @@ struct engine {
 	char *conf_problem; /* why a newer one is not in use */
 	bool local;
 	char *step_program, *exec_program;
+	struct spawner *spawner; /* NULL until the first step */
 
 	struct run_list runs; /* not ended, oldest first */
 	struct shared_store *stores; /* opened for sensors, until they stop */

@@ -3,10 +3,14 @@
 #include "engine/spawn.h"
 
 #include "base/fs.h"
+#include "base/mem.h"
 #include "step/lifeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -52,27 +56,131 @@ static int fill_attributes(posix_spawnattr_t *attr)
 	return rc;
 }
 
-int spawn_step(const char *dir, char *const *argv, char *const *env, bool quiet, pid_t *pid, struct err *err)
+/* One process to be started; all of it is the caller's, who waits. */
+struct spawn_job {
+	const char *dir;
+	char *const *argv, *const *env;
+	bool quiet;
+	pid_t *pid;
+	struct err *err;
+	int rc;
+	bool done;
+};
+
+static int start_process(const struct spawn_job *job)
 {
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
-	int lifeline = lifeline_take(dir, err), rc;
+	struct err *err = job->err;
+	int lifeline = lifeline_take(job->dir, err), rc;
 
 	if (lifeline == -1)
 		return -1;
 	posix_spawn_file_actions_init(&fa);
 	posix_spawnattr_init(&attr);
-	rc = fill_actions(&fa, dir, lifeline, quiet);
+	rc = fill_actions(&fa, job->dir, lifeline, job->quiet);
 	if (rc == 0)
 		rc = fill_attributes(&attr);
 	if (rc == 0)
-		rc = posix_spawn(pid, argv[0], &fa, &attr, argv, env);
+		rc = posix_spawn(job->pid, job->argv[0], &fa, &attr, job->argv, job->env);
 	posix_spawn_file_actions_destroy(&fa);
 	posix_spawnattr_destroy(&attr);
 	close(lifeline);
 	if (rc != 0) {
 		errno = rc;
-		return err_errno(err, "start %s", argv[0]);
+		return err_errno(err, "start %s", job->argv[0]);
 	}
 	return 0;
+}
+
+/* ---- the thread ---- */
+
+#define STACK_BYTES ((size_t)128 << 10)
+
+struct spawner {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* the job, or quit */
+	struct spawn_job *job; /* NULL: none to be done */
+	bool quit;
+};
+
+static void *run_jobs(void *arg)
+{
+	struct spawner *sp = arg;
+
+	/* Leaves this thread stdin, stdout and stderr; where the kernel cannot, descriptors are shared, which is only slower. */
+	close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_UNSHARE);
+	pthread_mutex_lock(&sp->lock);
+	while (!sp->quit) {
+		struct spawn_job *job = sp->job;
+
+		if (job == NULL) {
+			pthread_cond_wait(&sp->changed, &sp->lock);
+			continue;
+		}
+		sp->job = NULL;
+		job->rc = start_process(job);
+		job->done = true;
+		pthread_cond_broadcast(&sp->changed);
+	}
+	pthread_mutex_unlock(&sp->lock);
+	return NULL;
+}
+
+static int start_thread(struct spawner *sp)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int rc;
+
+	/* Signals are for the loop's thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	rc = pthread_create(&sp->thread, &attr, run_jobs, sp);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
+struct spawner *spawner_new(void)
+{
+	struct spawner *sp = xcalloc(1, sizeof(*sp));
+
+	pthread_mutex_init(&sp->lock, NULL);
+	pthread_cond_init(&sp->changed, NULL);
+	if ((errno = start_thread(sp)) == 0)
+		return sp;
+	free(sp);
+	return NULL;
+}
+
+void spawner_free(struct spawner *sp)
+{
+	if (sp == NULL)
+		return;
+	pthread_mutex_lock(&sp->lock);
+	sp->quit = true;
+	pthread_cond_broadcast(&sp->changed);
+	pthread_mutex_unlock(&sp->lock);
+	pthread_join(sp->thread, NULL);
+	pthread_cond_destroy(&sp->changed);
+	pthread_mutex_destroy(&sp->lock);
+	free(sp);
+}
+
+int spawn_step(struct spawner *sp, const char *dir, char *const *argv, char *const *env, bool quiet, pid_t *pid,
+    struct err *err)
+{
+	struct spawn_job job = {.dir = dir, .argv = argv, .env = env, .quiet = quiet, .pid = pid, .err = err};
+
+	pthread_mutex_lock(&sp->lock);
+	sp->job = &job;
+	pthread_cond_broadcast(&sp->changed);
+	while (!job.done)
+		pthread_cond_wait(&sp->changed, &sp->lock);
+	pthread_mutex_unlock(&sp->lock);
+	return job.rc;
 }
