@@ -20,7 +20,7 @@ static json_t *names(const struct strvec *sv)
 	return list;
 }
 
-static json_t *last_of(const struct query *q, const struct conf_asset *a)
+static json_t *last_of(const struct query *q, struct stale *st, const struct conf_asset *a)
 {
 	static const struct column columns[] = {
 	    {"run", COLUMN_INT},
@@ -39,7 +39,7 @@ static json_t *last_of(const struct query *q, const struct conf_asset *a)
 		last = column_object(row, columns);
 	sql_end(row);
 	if (last != NULL)
-		json_object_set_new(last, "freshness", query_freshness(q, a, json_str(last, "partition", "")));
+		json_object_set_new(last, "freshness", stale_freshness(st, a, json_str(last, "partition", "")));
 	return last ? last : json_null();
 }
 
@@ -60,7 +60,7 @@ int64_t query_asset_late(const struct query *q, const struct conf_asset *a)
 	return MAX(clock_now() - since - a->fresh_within, (tm_ms)0);
 }
 
-static json_t *asset_row(const struct query *q, const struct conf_asset *a)
+static json_t *asset_row(const struct query *q, struct stale *st, const struct conf_asset *a)
 {
 	json_t *obj = json_object();
 
@@ -71,7 +71,7 @@ static json_t *asset_row(const struct query *q, const struct conf_asset *a)
 	json_object_set_new(obj, "aliases", names(&a->aliases));
 	json_object_set_new(obj, "pool", json_text_new(a->pool));
 	json_object_set_new(obj, "description", json_text_new(a->description));
-	json_object_set_new(obj, "last", last_of(q, a));
+	json_object_set_new(obj, "last", last_of(q, st, a));
 	json_object_set_new(
 	    obj, "fresh_within_ms", a->fresh_within > 0 ? json_integer(a->fresh_within) : json_null());
 	json_object_set_new(obj, "late_ms", json_integer(query_asset_late(q, a)));
@@ -81,9 +81,11 @@ static json_t *asset_row(const struct query *q, const struct conf_asset *a)
 json_t *query_assets(const struct query *q, struct err *err)
 {
 	json_t *obj = query_object(), *list = json_array();
+	struct stale *st = stale_new(q);
 
 	for (size_t i = 0; i < q->conf->nassets; i++)
-		json_array_append_new(list, asset_row(q, &q->conf->assets[i]));
+		json_array_append_new(list, asset_row(q, st, &q->conf->assets[i]));
+	stale_free(st);
 	json_object_set_new(obj, "assets", list);
 	return query_failed(q, obj, err);
 }
@@ -99,7 +101,7 @@ static json_t *downstream_of(const struct query *q, const struct conf_asset *a)
 }
 
 /* Newest first: the first one of each partition is what stands, the others were replaced by it. */
-static void add_freshness(const struct query *q, const struct conf_asset *a, const json_t *list)
+static void add_freshness(struct stale *st, const struct conf_asset *a, const json_t *list)
 {
 	json_t *seen = json_object(), *m;
 	size_t i;
@@ -111,13 +113,14 @@ static void add_freshness(const struct query *q, const struct conf_asset *a, con
 
 		json_object_set_new(seen, partition, json_true());
 		json_object_set_new(m, "freshness",
-		    stands ? query_freshness(q, a, partition)
+		    stands ? stale_freshness(st, a, partition)
 		           : json_pack("{s:s, s:[]}", "state", "replaced", "reasons"));
 	}
 	json_decref(seen);
 }
 
-static json_t *materializations(const struct query *q, const struct conf_asset *a, const char *partition)
+static json_t *materializations(
+    const struct query *q, struct stale *st, const struct conf_asset *a, const char *partition)
 {
 	static const struct column columns[] = {
 	    {"run", COLUMN_INT},
@@ -142,7 +145,7 @@ static json_t *materializations(const struct query *q, const struct conf_asset *
 		    " WHERE asset = ?1 AND partition = ?2 ORDER BY id DESC LIMIT ?3",
 		    "ssi", a->name, partition, (int64_t)MATERIALIZATIONS_SHOWN);
 	list = column_list(row, columns);
-	add_freshness(q, a, list);
+	add_freshness(st, a, list);
 	return list;
 }
 
@@ -171,13 +174,15 @@ json_t *query_asset(const struct query *q, const char *name, const char *partiti
 {
 	const struct conf_asset *a = conf_asset_find(q->conf, name);
 	json_t *obj, *row, *made;
+	struct stale *st;
 
 	if (a == NULL) {
 		err_code(err, ERR_PERMANENT, "not_found", "no asset '%s' in the configuration", name);
 		return NULL;
 	}
 	obj = query_object();
-	row = asset_row(q, a);
+	st = stale_new(q);
+	row = asset_row(q, st, a);
 	json_object_update(obj, row);
 	json_decref(row);
 	json_object_set_new(obj, "options", opt_to_json(a->type->opts, a->opts));
@@ -185,7 +190,8 @@ json_t *query_asset(const struct query *q, const char *name, const char *partiti
 	json_object_set_new(obj, "timeout_ms", json_integer(a->timeout));
 	json_object_set_new(obj, "partition_template", json_text_new(a->partition));
 	json_object_set_new(obj, "downstream", downstream_of(q, a));
-	made = materializations(q, a, partition);
+	made = materializations(q, st, a, partition);
+	stale_free(st);
 	json_object_set_new(obj, "checks", checks_of(q, a->name, made));
 	json_object_set_new(obj, "materializations", made);
 	return query_failed(q, obj, err);

@@ -24,8 +24,11 @@ extern const struct column key_columns[];
 #define HOLD_COLUMNS "partition, reason, who, at"
 extern const struct column hold_columns[];
 
+/* Looks at assets of partitions; what it knows of a partition serves for the next asset of the same one. */
+struct stale *stale_new(const struct query *); /* q is lent */
+void stale_free(struct stale *);
 /* {"state": "current" | "stale" | "missing", "reasons": [..]} of what was made of an asset for a partition. */
-json_t *query_freshness(const struct query *, const struct conf_asset *, const char *partition);
+json_t *stale_freshness(struct stale *, const struct conf_asset *, const char *partition);
 
 /* The member "audit" of a status. */
 json_t *query_audit_summary(const struct query *);

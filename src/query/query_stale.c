@@ -25,7 +25,7 @@ struct made {
 /* One partition, looked at asset by asset; what is known is not asked again. */
 struct stale {
 	const struct query *q;
-	const char *partition;
+	char *partition; /* NULL: none yet */
 	json_t **reasons; /* by the asset's index; NULL: not looked at yet */
 	struct run *run; /* by the definitions there are now; NULL: none yet, or it cannot be made */
 	int64_t run_id;
@@ -207,21 +207,46 @@ static const json_t *reasons_of(struct stale *st, const struct conf_asset *a)
 	return reasons;
 }
 
-json_t *query_freshness(const struct query *q, const struct conf_asset *a, const char *partition)
+static void forget(struct stale *st)
 {
-	struct stale st = {
-	    .q = q, .partition = partition, .reasons = xcalloc(q->conf->nassets, sizeof(*st.reasons))};
-	const json_t *reasons = reasons_of(&st, a);
-	const char *first = json_str(json_array_get(reasons, 0), "code", NULL);
-	json_t *obj = json_pack("{s:s, s:O}", "state",
+	for (size_t i = 0; i < st->q->conf->nassets; i++) {
+		json_decref(st->reasons[i]);
+		st->reasons[i] = NULL;
+	}
+}
+
+json_t *stale_freshness(struct stale *st, const struct conf_asset *a, const char *partition)
+{
+	const json_t *reasons;
+	const char *first;
+
+	if (st->partition == NULL || strcmp(st->partition, partition) != 0) {
+		forget(st);
+		xstrset(&st->partition, partition);
+	}
+	reasons = reasons_of(st, a);
+	first = json_str(json_array_get(reasons, 0), "code", NULL);
+	return json_pack("{s:s, s:O}", "state",
 	    first == NULL                   ? "current"
 	    : strcmp(first, "missing") == 0 ? "missing"
 	                                    : "stale",
 	    "reasons", reasons);
+}
 
-	for (size_t i = 0; i < q->conf->nassets; i++)
-		json_decref(st.reasons[i]);
-	free(st.reasons);
-	run_free(st.run);
-	return obj;
+struct stale *stale_new(const struct query *q)
+{
+	struct stale *st = xcalloc(1, sizeof(*st));
+
+	st->q = q;
+	st->reasons = xcalloc(q->conf->nassets, sizeof(*st->reasons));
+	return st;
+}
+
+void stale_free(struct stale *st)
+{
+	forget(st);
+	run_free(st->run);
+	free(st->reasons);
+	free(st->partition);
+	free(st);
 }

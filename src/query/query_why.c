@@ -124,11 +124,11 @@ static bool was_asked_for(const json_t *runs, const char *what, const char *asse
 	return false;
 }
 
-static json_t *asset_of(const struct query *q, const struct conf_asset *a, const char *what)
+static json_t *asset_of(const struct query *q, struct stale *st, const struct conf_asset *a, const char *what)
 {
 	static const struct column columns[] = {
 	    {"at", COLUMN_TIME}, {"run", COLUMN_INT}, {"outcome", COLUMN_TEXT}, {0}};
-	json_t *obj = json_pack("{s:s, s:o}", "name", a->name, "freshness", query_freshness(q, a, what));
+	json_t *obj = json_pack("{s:s, s:o}", "name", a->name, "freshness", stale_freshness(st, a, what));
 	struct sql_row *row = sql_query(q->state->sql,
 	    "SELECT at, run_id, outcome FROM materialization WHERE asset = ?1 AND partition = ?2 ORDER BY id "
 	    "DESC"
@@ -143,10 +143,12 @@ static json_t *asset_of(const struct query *q, const struct conf_asset *a, const
 static json_t *assets_of(const struct query *q, const char *what, const json_t *runs)
 {
 	json_t *list = json_array();
+	struct stale *st = stale_new(q);
 
 	for (size_t i = 0; i < q->conf->nassets; i++)
 		if (was_asked_for(runs, what, q->conf->assets[i].name))
-			json_array_append_new(list, asset_of(q, &q->conf->assets[i], what));
+			json_array_append_new(list, asset_of(q, st, &q->conf->assets[i], what));
+	stale_free(st);
 	return list;
 }
 
