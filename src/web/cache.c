@@ -4,6 +4,10 @@
  * They go by their age alone.  Under work the state changes hundreds of times a second, so that a cache which followed its
  * commits would make every reader's page anew; the age bounds both what readers cost and how far a page lags behind the
  * state, and the page says "as of" when it was made.
+ *
+ * Pages that once were made in one burst would be due together ever after, and whoever asks then waits for all of them.
+ * So a page that is asked for may be made anew a little early, one at a time and with a rest as long as the work was: after
+ * a few rounds their turns are spread.
  */
 #include "config.h"
 
@@ -18,18 +22,20 @@
 
 #define SLOTS     64
 #define BYTES_MAX ((size_t)32 << 20)
-#define AGE_MS    500
+#define AGE_MS    500 /* beyond this a page is never given */
+#define EARLY_MS  300 /* from here on it may be made anew */
 #define MINUTE_MS 60000
 
 struct cached {
 	char *target; /* NULL: free */
-	tm_ms until; /* monotonic */
+	tm_ms made; /* monotonic */
 	struct rendering r;
 };
 
 struct page_cache {
 	struct cached slot[SLOTS];
 	size_t bytes;
+	tm_ms rested; /* no page is made early before; monotonic */
 };
 
 /*
@@ -81,20 +87,28 @@ static void forget(struct page_cache *cache, struct cached *c)
 	*c = (struct cached){0};
 }
 
-const struct rendering *cache_find(struct page_cache *cache, const char *target)
+static struct cached *slot_of(struct page_cache *cache, const char *target)
 {
-	tm_ms now = clock_mono();
-
 	for (size_t i = 0; i < SLOTS; i++) {
-		const struct cached *c = &cache->slot[i];
+		struct cached *c = &cache->slot[i];
 
-		if (c->target != NULL && c->until > now && strcmp(c->target, target) == 0)
-			return &c->r;
+		if (c->target != NULL && strcmp(c->target, target) == 0)
+			return c;
 	}
 	return NULL;
 }
 
-/* The one with the least time left, which a free slot has. */
+const struct rendering *cache_find(struct page_cache *cache, const char *target)
+{
+	const struct cached *c = slot_of(cache, target);
+	tm_ms now = clock_mono();
+
+	if (c == NULL || now >= c->made + AGE_MS || (now >= c->made + EARLY_MS && now >= cache->rested))
+		return NULL;
+	return &c->r;
+}
+
+/* The one that was made first; a free slot counts as that. */
 static struct cached *oldest(struct page_cache *cache, bool taken)
 {
 	struct cached *best = NULL;
@@ -102,7 +116,7 @@ static struct cached *oldest(struct page_cache *cache, bool taken)
 	for (size_t i = 0; i < SLOTS; i++) {
 		struct cached *c = &cache->slot[i];
 
-		if ((c->target != NULL || !taken) && (best == NULL || c->until < best->until))
+		if ((c->target != NULL || !taken) && (best == NULL || c->made < best->made))
 			best = c;
 	}
 	return best;
@@ -115,7 +129,7 @@ static struct cached *make_room(struct page_cache *cache, size_t n)
 	struct cached *c;
 
 	for (size_t i = 0; i < SLOTS; i++)
-		if (cache->slot[i].until <= now)
+		if (cache->slot[i].made + AGE_MS <= now)
 			forget(cache, &cache->slot[i]);
 	while (cache->bytes + n > BYTES_MAX && (c = oldest(cache, true)) != NULL)
 		forget(cache, c);
@@ -124,18 +138,22 @@ static struct cached *make_room(struct page_cache *cache, size_t n)
 	return c;
 }
 
-void cache_keep(struct page_cache *cache, const char *target, struct rendering *r)
+void cache_keep(struct page_cache *cache, const char *target, struct rendering *r, tm_ms took)
 {
 	size_t n = payload_length(r->payload, PAYLOAD_PLAIN);
+	tm_ms now = clock_mono();
 	struct cached *c;
 
 	if (n > BYTES_MAX / 4) {
 		payload_unref(r->payload);
 		return;
 	}
+	if ((c = slot_of(cache, target)) != NULL)
+		forget(cache, c);
 	c = make_room(cache, n);
 	c->target = xstrdup(target);
-	c->until = clock_mono() + AGE_MS;
+	c->made = now;
+	cache->rested = now + MAX(took, (tm_ms)1);
 	c->r = *r;
 	cache->bytes += n;
 }

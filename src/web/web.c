@@ -3,6 +3,7 @@
 
 #include "web/web_priv.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "engine/engine.h"
@@ -26,6 +27,7 @@ static void render(struct web *w, struct httpd_request *req, const struct route 
 	    .param = request_param,
 	    .arg = req};
 	char *target = xstrdup(httpd_target(req));
+	tm_ms began = clock_mono();
 	struct rendering r;
 	struct page p;
 
@@ -37,7 +39,7 @@ static void render(struct web *w, struct httpd_request *req, const struct route 
 		rendering_of(&p, &r);
 		rendering_reply(req, &r);
 		if (!route->fresh && !r.immutable && r.status == 200)
-			cache_keep(w->cache, target, &r);
+			cache_keep(w->cache, target, &r, clock_mono() - began);
 		else
 			payload_unref(r.payload);
 	}

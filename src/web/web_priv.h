@@ -92,10 +92,10 @@ void rendering_of(struct page *, struct rendering *out);
 void rendering_reply(struct httpd_request *, const struct rendering *);
 struct page_cache *cache_new(void);
 void cache_free(struct page_cache *); /* NULL is fine */
-/* Lent until the next call; NULL: there is none young enough. */
+/* Lent until the next call; NULL: make it now, there is none or it is its turn to be made anew. */
 const struct rendering *cache_find(struct page_cache *, const char *target);
-/* Takes the reference. */
-void cache_keep(struct page_cache *, const char *target, struct rendering *);
+/* Takes the reference.  took: how long it was to make, and so how long none is made early now. */
+void cache_keep(struct page_cache *, const char *target, struct rendering *, tm_ms took);
 
 /* ---- layout.c: the frame of an HTML page; the body is written between the two ---- */
 
@@ -163,8 +163,7 @@ int64_t partition_pictures(struct web *, const char *partition);
 /* ---- what routes lead to ---- */
 
 page_fn page_overview, page_nights, page_partition, page_runs, page_run, page_assets, page_asset, page_sensors,
-    page_sensor, page_queue, page_deletions, page_outbox,
-    page_audit;
+    page_sensor, page_queue, page_deletions, page_outbox, page_audit;
 page_fn api_status, api_runs, api_run, api_run_logs, api_assets, api_asset, api_sensors, api_sensor_keys,
     api_sensor_ticks, api_nights, api_events, api_why, api_queue, api_outbox, api_audit;
 page_fn page_metrics, page_livez, page_readyz, page_feed, page_badge, page_static;
