@@ -250,7 +250,7 @@ const struct opt conf_limit_opts[] = {
         .min = "10",
         .max = "10000000",
         .flags = OPT_RELOAD,
-        .help = "finished runs kept in the history"},
+        .help = "finished runs kept in the history, besides the newest of each partition"},
     {.name = "keep_ticks",
         .type = OPT_DURATION,
         LIMIT(keep_ticks),
