@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NIGHTS_STEP    21
 #define PARTITIONS_MAX 20000
 #define RUNS_MAX       20000
 
@@ -62,25 +61,30 @@ static void add_cells(struct export_plan *plan, const json_t *matrix)
 	}
 }
 
-/* The windows that the page itself would turn back through. */
-static int add_nights(struct export_plan *plan, int64_t days, struct err *err)
+static void note_oldest(struct export_plan *plan, const json_t *dates)
+{
+	const char *oldest = json_string_value(json_array_get(dates, json_array_size(dates) - 1));
+
+	if (oldest != NULL && (plan->oldest_night[0] == '\0' || strcmp(oldest, plan->oldest_night) < 0))
+		snprintf(plan->oldest_night, sizeof(plan->oldest_night), "%s", oldest);
+}
+
+/* The windows that the page itself would turn back through, of the rows after this one. */
+static int add_windows(struct export_plan *plan, const char *after, int64_t days, struct err *err)
 {
 	char until[16] = "";
 
-	for (int64_t left = days; left > 0; left -= NIGHTS_STEP) {
-		const struct nights_ask ask = {
-		    .until = until[0] ? until : NULL, .days = (int)MIN(left, (int64_t)NIGHTS_STEP)};
+	for (int64_t left = days; left > 0; left -= NIGHTS_DAYS) {
+		const struct nights_ask ask = {.until = until[0] ? until : NULL,
+		    .after = after,
+		    .days = (int)MIN(left, (int64_t)NIGHTS_DAYS)};
 		json_t *m = nights_matrix(plan->query, &ask, err);
-		const json_t *dates = json_object_get(m, "dates");
-		const char *earlier = json_str(m, "earlier", NULL);
 
 		if (m == NULL)
 			return -1;
 		add_cells(plan, m);
-		if (json_array_size(dates) > 0)
-			snprintf(plan->oldest_night, sizeof(plan->oldest_night), "%s",
-			    json_string_value(json_array_get(dates, json_array_size(dates) - 1)));
-		snprintf(until, sizeof(until), "%s", earlier ? earlier : "");
+		note_oldest(plan, json_object_get(m, "dates"));
+		snprintf(until, sizeof(until), "%s", json_str(m, "earlier", ""));
 		json_decref(m);
 		if (until[0] == '\0')
 			break;
@@ -88,10 +92,39 @@ static int add_nights(struct export_plan *plan, int64_t days, struct err *err)
 	return 0;
 }
 
+/* The name that the page of the rows after this one goes on after: NULL when it has the last.  To be freed. */
+static int next_rows(struct export_plan *plan, const char *after, char **next, struct err *err)
+{
+	const struct nights_ask ask = {.after = after, .days = NIGHTS_DAYS};
+	json_t *m = nights_matrix(plan->query, &ask, err);
+	const char *name = json_str(m, "next", NULL);
+
+	*next = name ? xstrdup(name) : NULL;
+	json_decref(m);
+	return m ? 0 : -1;
+}
+
+/* Which rows a page has does not depend on its dates. */
+static int add_nights(struct export_plan *plan, int64_t days, struct err *err)
+{
+	char *after = NULL, *next = NULL;
+	int rc;
+
+	while ((rc = add_windows(plan, after, days, err)) == 0 &&
+	       (rc = next_rows(plan, after, &next, err)) == 0 && next != NULL) {
+		free(after);
+		after = next;
+		json_object_set_new(plan->rows, after, json_true());
+	}
+	free(after);
+	return rc;
+}
+
 int export_plan_make(
     struct export_plan *plan, const struct query *q, int64_t days, int64_t runs, struct err *err)
 {
-	*plan = (struct export_plan){.query = q, .runs = json_object(), .partitions = json_object()};
+	*plan = (struct export_plan){
+	    .query = q, .runs = json_object(), .partitions = json_object(), .rows = json_object()};
 	add_newest(plan, runs);
 	add_held(plan);
 	if (add_nights(plan, days, err) == 0 && sql_error(q->state->sql) == NULL)
@@ -106,7 +139,8 @@ void export_plan_release(struct export_plan *plan)
 {
 	json_decref(plan->runs);
 	json_decref(plan->partitions);
-	plan->runs = plan->partitions = NULL;
+	json_decref(plan->rows);
+	plan->runs = plan->partitions = plan->rows = NULL;
 }
 
 /* ---- what stands for * in a route ---- */
@@ -198,7 +232,7 @@ static bool has_path(const struct export_plan *plan, const char *path)
 
 /* ---- queries: the turning back of lists, and a list's states ---- */
 
-static bool is_word(const char *s)
+static bool is_word(const struct export_plan *plan, const char *s)
 {
 	return s[0] != '\0' && strspn(s, "abcdefghijklmnopqrstuvwxyz_") == strlen(s) && strlen(s) < 20;
 }
@@ -215,27 +249,56 @@ static bool is_run(const struct export_plan *plan, const char *s)
 	return strtoll(s, &end, 10) > plan->oldest_run && *end == '\0';
 }
 
+static bool is_row(const struct export_plan *plan, const char *s)
+{
+	return json_object_get(plan->rows, s) != NULL;
+}
+
+/* One parameter at a time, or two in the order in which the page puts them. */
+static const struct {
+	const char *path, *name;
+	bool (*is)(const struct export_plan *, const char *value);
+	const char *behind; /* the one that it may follow */
+} params[] = {
+    {"/nights", "until", is_night, NULL},
+    {"/nights", "after", is_row, "until"},
+    {"/runs", "before", is_run, NULL},
+    {"/runs", "state", is_word, NULL},
+    {"/sensors/", "verdict", is_word, NULL},
+};
+
+static bool is_of_path(const char *pattern, const char *path)
+{
+	size_t n = strlen(pattern);
+
+	return pattern[n - 1] == '/' ? strncmp(path, pattern, n) == 0 : strcmp(path, pattern) == 0;
+}
+
+static bool has_param(
+    const struct export_plan *plan, const char *path, const char *name, const char *value, const char *before)
+{
+	for (size_t i = 0; i < NITEMS(params); i++)
+		if (is_of_path(params[i].path, path) && strcmp(params[i].name, name) == 0)
+			return (before == NULL ||
+			           (params[i].behind && strcmp(params[i].behind, before) == 0)) &&
+			       params[i].is(plan, value);
+	return false;
+}
+
 bool export_plan_has(const struct export_plan *plan, const struct httpd_head *t)
 {
-	const char *name = NULL, *value = NULL;
-	bool sensor = strncmp(t->path, "/sensors/", 9) == 0;
+	const char *before = NULL;
 
 	if (!has_path(plan, t->path))
 		return false;
 	for (size_t i = 0; i < t->params.n; i++) {
 		if (t->pvalues.v[i][0] == '\0')
 			continue;
-		if (name != NULL)
+		if (!has_param(plan, t->path, t->params.v[i], t->pvalues.v[i], before))
 			return false;
-		name = t->params.v[i];
-		value = t->pvalues.v[i];
+		before = t->params.v[i];
 	}
-	if (name == NULL)
-		return true;
-	return (strcmp(t->path, "/nights") == 0 && strcmp(name, "until") == 0 && is_night(plan, value)) ||
-	       (strcmp(t->path, "/runs") == 0 && strcmp(name, "before") == 0 && is_run(plan, value)) ||
-	       (strcmp(t->path, "/runs") == 0 && strcmp(name, "state") == 0 && is_word(value)) ||
-	       (sensor && strcmp(name, "verdict") == 0 && is_word(value));
+	return true;
 }
 
 static void names_of(const struct export_plan *plan, enum each each, struct strvec *names)

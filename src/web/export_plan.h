@@ -12,6 +12,7 @@ struct export_plan {
 	json_t *runs, *partitions; /* sets: of ids as texts, of keys */
 	int64_t oldest_run;
 	char oldest_night[16]; /* YYYYMMDD */
+	json_t *rows; /* set: of names of rows after which a page of the matrix of nights begins */
 };
 
 /* days and runs as in web_export_opts. */

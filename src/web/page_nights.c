@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define DAYS_SHOWN  21
 #define STUCK_SHOWN 20
 
 static void legend(struct page *p)
@@ -147,7 +146,7 @@ void page_nights(struct page *p)
 {
 	struct err err = ERR_INIT;
 	const struct nights_ask ask = {
-	    .until = page_param(p, "until"), .after = page_param(p, "after"), .days = DAYS_SHOWN};
+	    .until = page_param(p, "until"), .after = page_param(p, "after"), .days = NIGHTS_DAYS};
 	json_t *obj = nights_matrix(&p->web->query, &ask, &err);
 
 	if (obj == NULL) {
@@ -166,9 +165,9 @@ void page_nights(struct page *p)
 			    json_str(obj, "earlier", ""), ask.after ? "&amp;after=" : "",
 			    ask.after ? ask.after : "");
 		if (json_str(obj, "next", NULL) != NULL)
-			html(&p->body, " <a href=\"/nights?after=%u%r%u\">More rows</a>",
-			    json_str(obj, "next", ""), ask.until ? "&amp;until=" : "",
-			    ask.until ? ask.until : "");
+			html(&p->body, " <a href=\"/nights?%r%u%rafter=%u\">More rows</a>",
+			    ask.until ? "until=" : "", ask.until ? ask.until : "", ask.until ? "&amp;" : "",
+			    json_str(obj, "next", ""));
 		html(&p->body, "</p>");
 		legend(p);
 		nights_stuck(p, json_object_get(obj, "stuck"), STUCK_SHOWN);

@@ -180,6 +180,8 @@ void graph_svg(struct strbuf *, const struct conf *conf, const json_t *assets, c
 
 /* ---- nights.c: rows are partitions without their date, columns are dates ---- */
 
+#define NIGHTS_DAYS 21 /* of a page of the matrix */
+
 struct nights_ask {
 	const char *until; /* NULL: the newest date known */
 	const char *after; /* rows after the one of this name; NULL: from the first */

@@ -17,6 +17,7 @@ static const struct {
     {"/runs/41", "runs/41.html"},
     {"/runs?state=failed&job=", "runs,state=failed.html"},
     {"/nights?until=20260401", "nights,until=20260401.html"},
+    {"/nights?until=20260401&after=uao/minime05", "nights,until=20260401,after=uao~2Fminime05.html"},
     {"/partition/uao/20260407/minime05", "partition/uao/20260407/minime05.html"},
     {"/partition/a.html/b", "partition/a~2Ehtml/b.html"},
     {"/partition/%2e%2e/%2E%2E/etc/passwd", "partition/~2E~2E/~2E~2E/etc/passwd.html"},

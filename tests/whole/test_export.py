@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import urllib.parse
@@ -117,6 +118,43 @@ def test_again_without_a_daemon(done):
     assert narrow["removed"] == 3 and "CNAME" in left and f"partition/{partition}.html" in left  # the newest run keeps it
     assert not (root / "picture").exists()
     crawl(root)
+
+
+SITES = 70  # three pages of rows and a bit
+
+
+def other_nights(root):
+    """Nights of many sites, put into the history: one each, of one site another that is long ago; the partitions."""
+    nights = [f"s{n:02}/20260407/minime01" for n in range(SITES)] + [f"s{SITES - 10}/20260301/minime01"]
+    db = sqlite3.connect(root / "state" / "state.db", timeout=30)
+    with db:
+        for partition in nights:
+            run = db.execute(
+                "INSERT INTO run(job, assets, partition, state, outcome, origin, config, tags, created_at, started_at, ended_at)"
+                " VALUES('analysis_job', '[]', ?, 'succeeded', 'ok', 'user:test', '{}', '{}', 1, 2, 3)", [partition]).lastrowid
+            places = partition.split("/")
+            db.executemany("INSERT INTO run_place(place, run_id) VALUES(?, ?)", [("/".join(places[:n + 1]), run) for n in range(3)])
+    db.close()
+    return nights
+
+
+def test_more_sites_than_a_page_has(done):
+    """Each row of each site is reached by links, also back in time, and each page of rows is written once."""
+    done.stop()
+    nights = other_nights(done.root)
+    root = done.root / "mirror"
+    done.ctl("page", "export", root, "--runs", "1", "--no-pictures")
+    seen = crawl(root)
+    assert set(seen) <= set(files_of(root))
+    pages = {n: re.findall(r'<th scope="row">.*?</span> ([^<]*)</th>', (root / n).read_text()) for n in seen if n.startswith("nights")}
+    newest = [rows for n, rows in pages.items() if "until" not in n]
+    rows = sorted(r for page in newest for r in page)
+    assert len(newest) == 4 and len(rows) == len(set(rows)) and {f"s{n:02}/minime01" for n in range(SITES)} < set(rows), pages
+    earlier = [n for n, rows in pages.items() if re.search(r"until=\d{8},after=", n) and f"s{SITES - 10}/minime01" in rows]
+    assert earlier, sorted(pages)
+    assert not [n for n in pages if re.search("after=.*until=", n)], "a page has one name"
+    for partition in nights:
+        assert f"partition/{partition}.html" in seen, partition
 
 
 def test_a_picture_that_is_lost(done):
