@@ -6,8 +6,8 @@
  * state, and the page says "as of" when it was made.
  *
  * Pages that once were made in one burst would be due together ever after, and whoever asks then waits for all of them.
- * So a page that is asked for may be made anew a little early, one at a time and with a rest as long as the work was: after
- * a few rounds their turns are spread.
+ * So a page that is asked for may be made anew a little early, one in a turn of the loop and with a rest as long as the
+ * work was: after a few rounds their turns are spread.
  */
 #include "config.h"
 
@@ -17,6 +17,8 @@
 #include "base/digest.h"
 #include "base/mem.h"
 
+#include <event2/event.h>
+#include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +38,8 @@ struct page_cache {
 	struct cached slot[SLOTS];
 	size_t bytes;
 	tm_ms rested; /* no page is made early before; monotonic */
+	struct timeval turn; /* of the loop, in which the last one was made */
+	struct event_base *base;
 };
 
 /*
@@ -98,12 +102,21 @@ static struct cached *slot_of(struct page_cache *cache, const char *target)
 	return NULL;
 }
 
+/* May one be made before it must? */
+static bool is_rested(const struct page_cache *cache, tm_ms now)
+{
+	struct timeval turn;
+
+	event_base_gettimeofday_cached(cache->base, &turn); /* the same all through a turn */
+	return now >= cache->rested && evutil_timercmp(&turn, &cache->turn, !=);
+}
+
 const struct rendering *cache_find(struct page_cache *cache, const char *target)
 {
 	const struct cached *c = slot_of(cache, target);
 	tm_ms now = clock_mono();
 
-	if (c == NULL || now >= c->made + AGE_MS || (now >= c->made + EARLY_MS && now >= cache->rested))
+	if (c == NULL || now >= c->made + AGE_MS || (now >= c->made + EARLY_MS && is_rested(cache, now)))
 		return NULL;
 	return &c->r;
 }
@@ -154,13 +167,17 @@ void cache_keep(struct page_cache *cache, const char *target, struct rendering *
 	c->target = xstrdup(target);
 	c->made = now;
 	cache->rested = now + MAX(took, (tm_ms)1);
+	event_base_gettimeofday_cached(cache->base, &cache->turn);
 	c->r = *r;
 	cache->bytes += n;
 }
 
-struct page_cache *cache_new(void)
+struct page_cache *cache_new(struct event_base *base)
 {
-	return xcalloc(1, sizeof(struct page_cache));
+	struct page_cache *cache = xcalloc(1, sizeof(*cache));
+
+	cache->base = base;
+	return cache;
 }
 
 void cache_free(struct page_cache *cache)

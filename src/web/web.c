@@ -119,7 +119,7 @@ struct web *web_new(struct event_base *base, struct conf *conf, struct engine *e
 	w->base = base;
 	w->conf = conf_ref(conf);
 	w->engine = engine;
-	w->cache = cache_new();
+	w->cache = cache_new(base);
 	w->zones = zones_new(conf);
 	w->query = (struct query){.conf = conf, .engine = engine};
 	w->lag = lag_new(base, engine);

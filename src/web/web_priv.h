@@ -90,7 +90,7 @@ struct rendering {
 /* Takes the body; the payload is the caller's to unref. */
 void rendering_of(struct page *, struct rendering *out);
 void rendering_reply(struct httpd_request *, const struct rendering *);
-struct page_cache *cache_new(void);
+struct page_cache *cache_new(struct event_base *);
 void cache_free(struct page_cache *); /* NULL is fine */
 /* Lent until the next call; NULL: make it now, there is none or it is its turn to be made anew. */
 const struct rendering *cache_find(struct page_cache *, const char *target);
