@@ -236,17 +236,7 @@ static void test_announced_cancel(void)
 		}
 		world_start();
 		set_hints(many_hints, 32);
-		begin_tick();
-		for (int i = 0; i < turns && !now_tick.done; i++)
-			event_base_loop(base, EVLOOP_ONCE);
-		ended = now_tick.done;
-		if (!ended) {
-			sensor_chunked_upload.cancel(mem, &now_tick);
-			event_base_loop(base, EVLOOP_NONBLOCK);
-			if (now_tick.done)
-				ok(false, "done after cancel in turn %d", turns);
-			run_tick();
-		}
+		ended = !cut_tick(turns);
 		if (now_tick.nasked != 8)
 			ok(false, "%zu runs after a cancel in turn %d", now_tick.nasked, turns);
 		world_close();
@@ -254,7 +244,6 @@ static void test_announced_cancel(void)
 	ok(ended && turns > 3, "cancelled at each of %d points of a tick for many", turns - 1);
 }
 
-/* Stop at every point of a tick: no call of tick_done afterwards, and the next tick knows nothing of it. */
 /* ---- many ---- */
 
 static void test_poison(void)

@@ -351,3 +351,18 @@ const struct tick *run_tick(void)
 	event_free(deadline);
 	return &now_tick;
 }
+
+bool cut_tick(int turns)
+{
+	begin_tick();
+	for (int i = 0; i < turns && !now_tick.done; i++)
+		event_base_loop(base, EVLOOP_ONCE);
+	if (now_tick.done)
+		return false;
+	sensor_chunked_upload.cancel(mem, &now_tick);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	if (now_tick.done)
+		tap_bail("done after it was cancelled in turn %d", turns);
+	run_tick();
+	return true;
+}

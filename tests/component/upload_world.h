@@ -67,6 +67,8 @@ void put_night(const char *stem, int n);
 
 void begin_tick(void);
 const struct tick *run_tick(void);
+/* A tick that is cancelled after so many turns of the loop, and another one after it; false: it had ended before that. */
+bool cut_tick(int turns);
 void tick_release(struct tick *t);
 const struct seen *find_seen(const struct tick *t, const char *key);
 
