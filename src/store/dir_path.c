@@ -144,7 +144,7 @@ int dir_open_parent(int root, const char *key, bool make, const char **leaf)
 	for (int i = 0;; i++) {
 		int fd = dir_open(root, path, O_PATH | O_DIRECTORY);
 
-		if (fd != -1 || !make || errno != ENOENT || i == 100)
+		if (fd != -1 || !make || errno != ENOENT || i == DIR_FOLDER_TRIES)
 			return fd;
 		if (make_parents(root, key) == -1 && errno != ENOENT)
 			return -1;

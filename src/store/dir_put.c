@@ -259,7 +259,7 @@ static int move_into_place(struct dir_put *p)
 		int rc =
 		    p->if_absent ? move_if_absent(p, parent, leaf) : renameat(d->tmp, p->tmp, parent, leaf);
 		int e = errno;
-		bool again = rc == -1 && i < 100 && e == ENOENT;
+		bool again = rc == -1 && i < DIR_FOLDER_TRIES && e == ENOENT;
 		struct stat st;
 		if (rc == -1 && (e == EISDIR || e == EEXIST) &&
 		    fstatat(parent, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
@@ -288,6 +288,9 @@ static int publish(struct dir_put *p, struct err *err)
 		if (errno == EEXIST)
 			err_code(
 			    err, ERR_PERMANENT, "precondition", "put %s: the object exists already", p->key);
+		else if (errno == ENOENT)
+			err_code(err, ERR_TRANSIENT, "busy",
+			    "put %s: its folder is removed again as often as it is made", p->key);
 		else
 			dir_errno(err, "put", p->key);
 	}
