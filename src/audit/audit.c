@@ -155,6 +155,21 @@ char *audit_again(struct audit *a, const char *asset, const char *partition, int
 	return strbuf_detach(&text);
 }
 
+void audit_tell(struct audit *a, const struct made *m, const char *where, enum found kind, const char *what,
+    const char *key, const char *expected, const char *found)
+{
+	audit_find(a, &(struct finding){.kind = kind,
+	                  .what = what,
+	                  .where = where,
+	                  .key = key,
+	                  .asset = m->asset,
+	                  .partition = m->partition,
+	                  .run = m->run,
+	                  .expected = expected,
+	                  .found = found,
+	                  .next = audit_again(a, m->asset, m->partition, m->run)});
+}
+
 /* ---- places */
 
 struct store *audit_store(struct audit *a, const char *name)

@@ -13,27 +13,12 @@
 
 #define MANIFEST_MAX ((size_t)64 << 20)
 
-static void tell(struct audit *a, const struct made *m, enum found kind, const char *what, const char *key,
-    const char *expected, const char *found)
-{
-	audit_find(a, &(struct finding){.kind = kind,
-	                  .what = what,
-	                  .where = m->store,
-	                  .key = key,
-	                  .asset = m->asset,
-	                  .partition = m->partition,
-	                  .run = m->run,
-	                  .expected = expected,
-	                  .found = found,
-	                  .next = audit_again(a, m->asset, m->partition, m->run)});
-}
-
 /* Bytes that contradict what the store has noted of them are a finding; other trouble tells nothing about them. */
 static void tell_failed(struct audit *a, const struct made *m, const char *what, const char *key,
     const char *expected, const struct err *err)
 {
 	if (err->class == ERR_BAD_DATA)
-		tell(a, m, FOUND_MISMATCHED, what, key, expected, err->text);
+		audit_tell(a, m, m->store, FOUND_MISMATCHED, what, key, expected, err->text);
 	else
 		audit_unknown(a, what, m->store, key, err);
 }
@@ -48,7 +33,7 @@ static json_t *parse(struct audit *a, const struct made *m, const struct strbuf 
 	if (strcmp(sum, m->sha256) != 0) {
 		snprintf(expected, sizeof(expected), "sha256 %s", m->sha256);
 		snprintf(found, sizeof(found), "sha256 %s", sum);
-		tell(a, m, FOUND_MISMATCHED, "manifest", m->key, expected, found);
+		audit_tell(a, m, m->store, FOUND_MISMATCHED, "manifest", m->key, expected, found);
 		return NULL;
 	}
 	if ((j = json_parse(text->buf, text->len, m->key, &err)) == NULL)
@@ -65,7 +50,8 @@ static json_t *read_manifest(struct audit *a, const struct made *m, struct store
 	if (store_sync_get(st, m->key, NULL, &text, NULL, &err) == 0)
 		j = parse(a, m, &text);
 	else if (err_is(&err, "not_found"))
-		tell(a, m, FOUND_MISSING, "manifest", m->key, "the manifest that the step recorded", "nothing");
+		audit_tell(a, m, m->store, FOUND_MISSING, "manifest", m->key,
+		    "the manifest that the step recorded", "nothing");
 	else
 		tell_failed(a, m, "manifest", m->key, "the manifest that the step recorded", &err);
 	strbuf_release(&text);
@@ -107,7 +93,7 @@ static void compare(struct audit *a, const struct made *m, struct store *st, con
 	if (size == want_size && (sum[0] == '\0' || want[0] == '\0' || strcmp(sum, want) == 0))
 		return;
 	describe(found, size, sum);
-	tell(a, m, FOUND_MISMATCHED, "object", l->seen.key, expected, found);
+	audit_tell(a, m, m->store, FOUND_MISMATCHED, "object", l->seen.key, expected, found);
 }
 
 static void judge(struct audit *a, const struct made *m, struct store *st, const struct listed *l)
@@ -124,7 +110,7 @@ static void judge(struct audit *a, const struct made *m, struct store *st, const
 		snprintf(expected, sizeof(expected), "a copy of %.100s", json_str(l->entry, "from", ""));
 	else
 		describe(expected, json_int(l->entry, "size", -1), json_str(l->entry, "sha256", ""));
-	tell(a, m, FOUND_MISSING, "object", l->seen.key, expected, "nothing");
+	audit_tell(a, m, m->store, FOUND_MISSING, "object", l->seen.key, expected, "nothing");
 }
 
 static void note_folder(struct audit *a, const char *store, const char *key)

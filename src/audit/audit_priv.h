@@ -55,6 +55,9 @@ struct finding {
 void audit_find(struct audit *, const struct finding *);
 /* The command that makes the asset again for this partition, with the settings that the run had; free() it. */
 char *audit_again(struct audit *, const char *asset, const char *partition, int64_t run);
+/* A finding about what a run has made; where: the store or database. */
+void audit_tell(struct audit *, const struct made *, const char *where, enum found kind, const char *what,
+    const char *key, const char *expected, const char *found);
 /* A run that is under way is about this partition, now or since the audit began. */
 bool audit_is_under_way(struct audit *, const char *partition);
 /* NULL: it cannot be had; told once as a finding of kind unknown. */

@@ -12,21 +12,6 @@
 
 #define VALUES_MAX 100
 
-static void tell(struct audit *a, enum found kind, const char *what, const char *database, const char *key,
-    const struct made *m, const char *expected, const char *found)
-{
-	audit_find(a, &(struct finding){.kind = kind,
-	                  .what = what,
-	                  .where = database,
-	                  .key = key,
-	                  .asset = m->asset,
-	                  .partition = m->partition,
-	                  .run = m->run,
-	                  .expected = expected,
-	                  .found = found,
-	                  .next = audit_again(a, m->asset, m->partition, m->run)});
-}
-
 /* ---- the effect */
 
 static int take_text(const struct db_value *v, size_t n, void *arg)
@@ -49,10 +34,10 @@ static void check_effect(struct audit *a, const struct made *m, const json_t *ma
 	if (rc == -1 && !err_is(&err, "no_table"))
 		audit_unknown(a, "effect", m->database, asset, &err);
 	else if (have[0] == '\0')
-		tell(a, FOUND_MISSING, "effect", m->database, asset, m, m->sha256,
+		audit_tell(a, m, m->database, FOUND_MISSING, "effect", asset, m->sha256,
 		    rc == -1 ? "no table orch_effect" : "no such row in orch_effect");
 	else if (strcmp(have, m->sha256) != 0)
-		tell(a, FOUND_MISMATCHED, "effect", m->database, asset, m, m->sha256, have);
+		audit_tell(a, m, m->database, FOUND_MISMATCHED, "effect", asset, m->sha256, have);
 }
 
 /* ---- rows: gathered first, because the lines of one night share a table and a run */
@@ -156,7 +141,8 @@ static void check_group(struct audit *a, const json_t *group)
 	    json_string_value(json_array_get(json_object_get(group, "values"), 0)),
 	    json_array_size(json_object_get(group, "values")) > 1 ? " and others" : "");
 	snprintf(found, sizeof(found), "%" PRId64 " rows", have);
-	tell(a, have < want ? FOUND_MISSING : FOUND_MISMATCHED, "rows", database, table, &m, expected, found);
+	audit_tell(
+	    a, &m, database, have < want ? FOUND_MISSING : FOUND_MISMATCHED, "rows", table, expected, found);
 }
 
 int audit_rows(struct audit *a, struct err *err)
