@@ -7,7 +7,9 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import time
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -428,3 +430,25 @@ def test_without_a_daemon_the_work_is_done_in_place(orch):
 def test_what_a_test_would_overlook():
     with pytest.raises(Failed):
         wait_until(lambda: False, "never", timeout=0.05)
+
+
+def test_steps_are_started_apart_from_readers(orch):
+    """However many readers are connected, the thread that starts steps holds none of their descriptors."""
+    pipeline(orch, a="ls -l /proc/$PPID/fd")
+    orch.config.write_text(orch.config.read_text() + "\nweb: {listen: '127.0.0.1:0', max_connections: 200, max_per_peer: 200}\n")
+    orch.start()
+    where = urllib.parse.urlsplit(wait_until(lambda: orch.ctl("status").get("page"), "the page has an address"))
+    with contextlib.ExitStack() as readers:
+        for _ in range(100):
+            readers.enter_context(socket.create_connection((where.hostname, where.port)))
+        tables = pathlib.Path(f"/proc/{orch.daemon.pid}/task")
+
+        def sizes():
+            return sorted(len(os.listdir(t / "fd")) for t in tables.iterdir())
+
+        wait_until(lambda: max(sizes()) > 100, "all readers are connected")
+        run = launch(orch)
+        assert orch.wait_run(run)["state"] == "succeeded"
+        assert len(sizes()) > 1 and min(sizes()) <= 8, sizes()
+        logs = "".join(log["text"] for log in orch.ctl("runs", "logs", run)["logs"] if log["stream"] == "stdout")
+        assert "/dev/null" in logs and "socket:" not in logs, logs
