@@ -90,7 +90,7 @@ static int prepare_and_spawn(struct attempt *a, struct err *err)
 	bool command = (step->conf->type->flags & ASSET_COMMAND) != 0;
 	char id[32], *step_dir, *ledger;
 	char *argv[] = {command ? e->exec_program : e->step_program, a->dir, NULL};
-	struct strvec env = STRVEC_INIT;
+	struct strvec plain = STRVEC_INIT, quiet = STRVEC_INIT;
 	int rc;
 
 	snprintf(id, sizeof(id), "%" PRId64, step->run->id);
@@ -102,10 +102,11 @@ static int prepare_and_spawn(struct attempt *a, struct err *err)
 	if (rc == 0 && e->spawner == NULL && (e->spawner = spawner_new()) == NULL)
 		rc = err_errno(err, "a thread to start steps from");
 	if (rc == 0) {
-		handover_environment(step, &env);
-		rc = spawn_step(e->spawner, a->dir, argv, env.v, command, &a->pid, err);
+		handover_environment(step, &plain, &quiet);
+		rc = spawn_step(e->spawner, a->dir, argv, &plain, &quiet, command, &a->pid, err);
 	}
-	strvec_wipe(&env);
+	strvec_release(&plain);
+	strvec_wipe(&quiet);
 	free(step_dir);
 	free(ledger);
 	return rc;

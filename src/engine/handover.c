@@ -21,10 +21,11 @@
 
 extern char **environ;
 
-/* Seen by every step.  ORCH_ covers fail points and the test clock. */
+/* Seen by every step, and by everybody in /proc.  ORCH_ covers fail points and the test clock. */
 static const char *const plain_env[] = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR",
-    "ORCH_*", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "http_proxy", "https_proxy", "no_proxy",
-    "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+    "ORCH_*", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+/* Every step's too, but they may hold a password. */
+static const char *const proxy_env[] = {"http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY"};
 
 static bool env_matches(const char *pattern, const char *var, size_t n)
 {
@@ -103,25 +104,32 @@ static void add_database_env(const char *name, void *arg)
 		each_secret(d->type->opts, d->opts, add_secret_name, a->names);
 }
 
-void handover_environment(const struct run_step *step, struct strvec *env)
+static bool any_matches(const char *const *patterns, size_t n, const char *var)
+{
+	size_t len = strcspn(var, "=");
+
+	for (size_t i = 0; i < n; i++)
+		if (env_matches(patterns[i], var, len))
+			return true;
+	return false;
+}
+
+void handover_environment(const struct run_step *step, struct strvec *plain, struct strvec *quiet)
 {
 	struct strvec names = STRVEC_INIT;
 	struct env_arg a = {step->run->conf, &names};
 
-	for (size_t i = 0; i < NITEMS(plain_env); i++)
-		strvec_push(&names, plain_env[i]);
+	for (size_t i = 0; i < NITEMS(proxy_env); i++)
+		strvec_push(&names, proxy_env[i]);
 	each_place(step->conf, OPT_STORE, add_store_env, &a);
 	each_place(step->conf, OPT_DATABASE, add_database_env, &a);
 	each_secret(step->conf->type->opts, step->conf->opts, add_secret_name, &names);
 	add_variables(step->conf, &names);
 	for (char **e = environ; *e != NULL; e++) {
-		size_t n = strcspn(*e, "=");
-
-		for (size_t i = 0; i < names.n; i++)
-			if (env_matches(names.v[i], *e, n)) {
-				strvec_push(env, *e);
-				break;
-			}
+		if (any_matches(plain_env, NITEMS(plain_env), *e))
+			strvec_push(plain, *e);
+		else if (any_matches((const char *const *)names.v, names.n, *e))
+			strvec_push(quiet, *e);
 	}
 	strvec_release(&names);
 }

@@ -16,6 +16,7 @@ void handover_run_uid(const struct run_step *step, char out[65]);
 /* Write context.json into the attempt's folder. */
 int handover_context(const struct run_step *step, int64_t attempt, const char *dir, const char *ledger,
     struct state *state, struct err *err);
-void handover_environment(const struct run_step *step, struct strvec *env);
+/* plain: for the process's environment as the kernel shows it.  quiet: those that are, or may hold, secrets. */
+void handover_environment(const struct run_step *step, struct strvec *plain, struct strvec *quiet);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "engine/spawn.h"
 
+#include "base/environment.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "step/lifeline.h"
@@ -16,10 +17,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int fill_actions(posix_spawn_file_actions_t *fa, const char *dir, int lifeline, bool quiet)
+_Static_assert(ENVIRONMENT_FD == LIFELINE_FD + 1, "what a step is given has no gap");
+
+/* variables: -1 where there are none; never LIFELINE_FD, which is taken first. */
+static int fill_actions(
+    posix_spawn_file_actions_t *fa, const char *dir, int lifeline, int variables, bool silent)
 {
-	char *out = fs_join(dir, quiet ? "/dev/null" : "stdout"),
-	     *errf = fs_join(dir, quiet ? "/dev/null" : "stderr");
+	char *out = fs_join(dir, silent ? "/dev/null" : "stdout"),
+	     *errf = fs_join(dir, silent ? "/dev/null" : "stderr");
 	int flags = O_WRONLY | O_CREAT | O_APPEND, rc;
 
 	rc = posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0);
@@ -29,9 +34,12 @@ static int fill_actions(posix_spawn_file_actions_t *fa, const char *dir, int lif
 		rc = posix_spawn_file_actions_addopen(fa, 2, errf, flags, 0600);
 	if (rc == 0)
 		rc = posix_spawn_file_actions_adddup2(fa, lifeline, LIFELINE_FD);
+	if (rc == 0 && variables != -1)
+		rc = posix_spawn_file_actions_adddup2(fa, variables, ENVIRONMENT_FD);
 	/* Every descriptor of ours is close-on-exec; this is for those a library forgot. */
 	if (rc == 0)
-		rc = posix_spawn_file_actions_addclosefrom_np(fa, LIFELINE_FD + 1);
+		rc = posix_spawn_file_actions_addclosefrom_np(
+		    fa, variables == -1 ? ENVIRONMENT_FD : ENVIRONMENT_FD + 1);
 	free(out);
 	free(errf);
 	return rc;
@@ -59,38 +67,51 @@ static int fill_attributes(posix_spawnattr_t *attr)
 /* One process to be started; all of it is the caller's, who waits. */
 struct spawn_job {
 	const char *dir;
-	char *const *argv, *const *env;
-	bool quiet;
+	char *const *argv;
+	struct strvec *plain;
+	const struct strvec *quiet;
+	bool silent;
 	pid_t *pid;
 	struct err *err;
 	int rc;
 	bool done;
 };
 
-static int start_process(const struct spawn_job *job)
+static int start_with(const struct spawn_job *job, int lifeline, int variables)
 {
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
-	struct err *err = job->err;
-	int lifeline = lifeline_take(job->dir, err), rc;
+	int rc;
 
-	if (lifeline == -1)
-		return -1;
 	posix_spawn_file_actions_init(&fa);
 	posix_spawnattr_init(&attr);
-	rc = fill_actions(&fa, job->dir, lifeline, job->quiet);
+	rc = fill_actions(&fa, job->dir, lifeline, variables, job->silent);
 	if (rc == 0)
 		rc = fill_attributes(&attr);
 	if (rc == 0)
-		rc = posix_spawn(job->pid, job->argv[0], &fa, &attr, job->argv, job->env);
+		rc = posix_spawn(job->pid, job->argv[0], &fa, &attr, job->argv, job->plain->v);
 	posix_spawn_file_actions_destroy(&fa);
 	posix_spawnattr_destroy(&attr);
-	close(lifeline);
-	if (rc != 0) {
-		errno = rc;
-		return err_errno(err, "start %s", job->argv[0]);
+	errno = rc;
+	return rc == 0 ? 0 : err_errno(job->err, "start %s", job->argv[0]);
+}
+
+static int start_process(const struct spawn_job *job)
+{
+	int lifeline = lifeline_take(job->dir, job->err), variables = -1, rc = -1;
+
+	if (lifeline == -1)
+		return -1;
+	if (job->quiet->n > 0) {
+		strvec_push(job->plain, ENVIRONMENT_FD_ENTRY);
+		variables = environment_pack(job->quiet->v, job->err);
 	}
-	return 0;
+	if (job->quiet->n == 0 || variables != -1)
+		rc = start_with(job, lifeline, variables);
+	if (variables != -1)
+		close(variables);
+	close(lifeline);
+	return rc;
 }
 
 /* ---- the thread ---- */
@@ -171,10 +192,11 @@ void spawner_free(struct spawner *sp)
 	free(sp);
 }
 
-int spawn_step(struct spawner *sp, const char *dir, char *const *argv, char *const *env, bool quiet, pid_t *pid,
-    struct err *err)
+int spawn_step(struct spawner *sp, const char *dir, char *const *argv, struct strvec *plain,
+    const struct strvec *quiet, bool silent, pid_t *pid, struct err *err)
 {
-	struct spawn_job job = {.dir = dir, .argv = argv, .env = env, .quiet = quiet, .pid = pid, .err = err};
+	struct spawn_job job = {
+	    .dir = dir, .argv = argv, .plain = plain, .quiet = quiet, .silent = silent, .pid = pid, .err = err};
 
 	pthread_mutex_lock(&sp->lock);
 	sp->job = &job;

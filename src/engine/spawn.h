@@ -9,6 +9,7 @@
 #define SPAWN_H
 
 #include "base/err.h"
+#include "base/strvec.h"
 
 #include <sys/types.h>
 
@@ -19,11 +20,11 @@ void spawner_free(struct spawner *); /* NULL is fine */
 
 /*
  * posix_spawn of argv[0], a program that makes a session of its own first thing: stdin from /dev/null, stdout and stderr
- * to files in dir (or to /dev/null when it is quiet by itself: orch-exec captures what its command says), the lifeline as
- * descriptor LIFELINE_FD, no other descriptor, signals reset.  A program that cannot be executed is an error here.  Returns
- * when that is known.
+ * to files in dir (or to /dev/null when it is silent by itself: orch-exec captures what its command says), the lifeline as
+ * descriptor LIFELINE_FD, the quiet variables packed (base/environment.h), no other descriptor, signals reset.  plain is
+ * its environment and gets one entry more.  A program that cannot be executed is an error here.  Returns when that is known.
  */
-int spawn_step(struct spawner *, const char *dir, char *const *argv, char *const *env, bool quiet, pid_t *pid,
-    struct err *err);
+int spawn_step(struct spawner *, const char *dir, char *const *argv, struct strvec *plain,
+    const struct strvec *quiet, bool silent, pid_t *pid, struct err *err);
 
 #endif

@@ -220,7 +220,7 @@ int main(int argc, char **argv)
 	struct job job = {.signals = -1, .out = {.pipe = -1, .file = -1}, .err = {.pipe = -1, .file = -1}};
 	struct exitrec rec = {.exit_code = -1, .signal = -1};
 	struct err err = ERR_INIT;
-	int rc = 1;
+	int received, rc = 1;
 
 	if (argc != 2) {
 		fputs("usage: orch-exec DIR\n", stderr);
@@ -229,12 +229,12 @@ int main(int argc, char **argv)
 	setsid();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_DUMPABLE, 0);
-	environment_hide();
+	received = environment_receive(&err);
 	job.dir = realpath(argv[1], NULL);
 	if (job.dir == NULL) {
 		err_errno(&err, "%s", argv[1]);
-	} else if (lifeline_announce(job.dir, &err) == 0 && (job.signals = open_signals(&err)) != -1 &&
-	           context_load(job.dir, &job.ctx, &err) == 0) {
+	} else if (lifeline_announce(job.dir, &err) == 0 && received == 0 &&
+	           (job.signals = open_signals(&err)) != -1 && context_load(job.dir, &job.ctx, &err) == 0) {
 		rec.attempt = job.ctx.attempt;
 		rec.started = clock_now();
 		run(&job, &rec);

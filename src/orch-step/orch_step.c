@@ -30,7 +30,6 @@ static void harden(void)
 
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
-	environment_hide();
 }
 
 /* Our own code says little there; what a library poured out beyond the limit is cut. */
@@ -77,7 +76,7 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 	char *dir;
-	int rc = -1;
+	int received, rc = -1;
 
 	if (argc != 2) {
 		fputs("usage: orch-step DIR\n", stderr);
@@ -87,9 +86,10 @@ int main(int argc, char **argv)
 	step_catch_signals();
 	setsid();
 	log_open(LOG_INFO_);
+	received = environment_receive(&err);
 	if ((dir = realpath(argv[1], NULL)) == NULL)
 		err_errno(&err, "%s", argv[1]);
-	else if (lifeline_announce(dir, &err) == 0)
+	else if (lifeline_announce(dir, &err) == 0 && received == 0)
 		rc = run(dir, &err);
 	if (rc == -1)
 		log_error("orch-step: %s", err.text);

@@ -108,8 +108,8 @@ def test_odd_names_in_the_archive(bucket_project):
 
 # ---- secrets
 
-class ArgvWatch(threading.Thread):
-    """Looks at the command line of every process of the machine until told to stop."""
+class ProcessWatch(threading.Thread):
+    """Looks at the command line of every process of the machine, and at the environment of our steps, until told to stop."""
 
     def __init__(self, secrets):
         super().__init__(daemon=True)
@@ -127,8 +127,10 @@ class ArgvWatch(threading.Thread):
             line = (process / "cmdline").read_bytes()
         except OSError:
             return
-        self.programs.add(os.path.basename(line.split(b"\0")[0]).decode(errors="replace"))
-        self.found += [line for s in self.secrets if s in line]
+        program = os.path.basename(line.split(b"\0")[0]).decode(errors="replace")
+        self.programs.add(program)
+        shown = line + (environ(process.name) if program in ("orch-step", "orch-exec") else b"")
+        self.found += [shown for s in self.secrets if s in shown]
 
     def stop(self):
         self.over.set()
@@ -238,7 +240,7 @@ def test_secrets_are_nowhere(bucket_project):
     secrets = plain + [base64.b64encode(s)[:-4] for s in plain]
     add_waiting_step(project)
     address = add_page(project)
-    watch = ArgvWatch(secrets)
+    watch = ProcessWatch(secrets)
     watch.start()
     project.start()
     nights.send(project, upload)
