@@ -11,10 +11,17 @@
 #define SQL_MAX        4096
 #define DUPLICATES_MAX 5
 
+struct table_search {
+	bool found, is_view;
+};
+
 static int note_table(const struct db_value *v, size_t n, void *arg)
 {
-	*(bool *)arg = true;
-	if (n > 1 && v[1].kind == DB_TEXT && strcasecmp(v[1].s, "InnoDB") != 0)
+	struct table_search *s = arg;
+
+	s->found = true;
+	s->is_view = v[2].i == 1;
+	if (v[1].kind == DB_TEXT && strcasecmp(v[1].s, "InnoDB") != 0)
 		log_warn("table %s: its engine %s knows no transactions; after a crash its rows may be ahead "
 		         "of the other tables until the step has run again",
 		    v[0].s, v[1].s);
@@ -23,19 +30,38 @@ static int note_table(const struct db_value *v, size_t n, void *arg)
 
 int catalog_has_table(struct database *db, const char *table, bool *has, struct err *err)
 {
-	*has = false;
-	return db_query(db, db->type->dialect->list_table, &DBV_TEXT(table), 1, note_table, has, err);
-}
+	struct table_search s = {0};
 
-static int collect_name(const struct db_value *v, size_t n, void *arg)
-{
-	strvec_push(arg, v[0].kind == DB_TEXT ? v[0].s : "");
+	if (db_query(db, db->type->dialect->list_table, &DBV_TEXT(table), 1, note_table, &s, err) == -1)
+		return -1;
+	if (s.is_view)
+		return err_code(err, ERR_PERMANENT, "schema_mismatch",
+		    "%s is a view; a table of that name is needed, which can have a unique key", table);
+	*has = s.found;
 	return 0;
 }
 
-int catalog_columns(struct database *db, const char *table, struct strvec *names, struct err *err)
+struct column_search {
+	struct strvec *names, *required;
+};
+
+static int note_column(const struct db_value *v, size_t n, void *arg)
 {
-	return db_query(db, db->type->dialect->list_columns, &DBV_TEXT(table), 1, collect_name, names, err);
+	const struct column_search *s = arg;
+	const char *name = v[0].kind == DB_TEXT ? v[0].s : "";
+
+	strvec_push(s->names, name);
+	if (s->required != NULL && v[1].i == 1)
+		strvec_push(s->required, name);
+	return 0;
+}
+
+int catalog_columns(
+    struct database *db, const char *table, struct strvec *names, struct strvec *required, struct err *err)
+{
+	struct column_search s = {names, required};
+
+	return db_query(db, db->type->dialect->list_columns, &DBV_TEXT(table), 1, note_column, &s, err);
 }
 
 bool catalog_is_among(const struct strvec *names, const char *name)

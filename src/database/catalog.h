@@ -6,10 +6,11 @@
 #include "database/database.h"
 #include "database/schema.h"
 
-/* A table whose engine knows no transactions is named in a warning. */
+/* A table whose engine knows no transactions is named in a warning; a view is class PERMANENT code "schema_mismatch". */
 int catalog_has_table(struct database *, const char *table, bool *has, struct err *err);
-/* Append the names of the table's columns. */
-int catalog_columns(struct database *, const char *table, struct strvec *names, struct err *err);
+/* Append the names of the table's columns, and of those (may be NULL) that every new row must be given a value for. */
+int catalog_columns(
+    struct database *, const char *table, struct strvec *names, struct strvec *required, struct err *err);
 /* Names are compared as the servers do, without regard to case. */
 bool catalog_is_among(const struct strvec *names, const char *name);
 /* Is there an index with exactly these columns, and unique if the key is, under whatever name? */

@@ -58,8 +58,10 @@ const struct dialect dialect_sqlite = {
     .column = sqlite_column,
     .table_tail = sqlite_table_tail,
     .upsert_tail = sqlite_upsert_tail,
-    .list_table = "SELECT name FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)",
-    .list_columns = "SELECT name FROM pragma_table_info(?)",
+    .list_table =
+        "SELECT name, NULL, type = 'view' FROM sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = "
+        "lower(?)",
+    .list_columns = "SELECT name, \"notnull\" AND dflt_value IS NULL AND NOT pk FROM pragma_table_info(?)",
     .list_keys = "SELECT l.\"unique\" AND NOT l.partial, l.name, i.name FROM pragma_index_list(?) AS l, "
                  "pragma_index_info(l.name) AS i ORDER BY l.seq, i.seqno",
     .lock_read = "", /* one writer at a time, and it answers before anyone else may write */
@@ -110,10 +112,11 @@ const struct dialect dialect_mysql = {
     .column = mysql_column,
     .table_tail = mysql_table_tail,
     .upsert_tail = mysql_upsert_tail,
-    .list_table = "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() "
-                  "AND TABLE_NAME = ?",
-    .list_columns = "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() "
-                    "AND TABLE_NAME = ?",
+    .list_table = "SELECT TABLE_NAME, ENGINE, TABLE_TYPE = 'VIEW' FROM information_schema.TABLES "
+                  "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
+    .list_columns = "SELECT COLUMN_NAME, IS_NULLABLE = 'NO' AND COLUMN_DEFAULT IS NULL AND EXTRA NOT LIKE "
+                    "'%auto_increment%' AND EXTRA NOT LIKE '%GENERATED%' FROM information_schema.COLUMNS "
+                    "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
     .list_keys = "SELECT 1 - NON_UNIQUE, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS "
                  "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? ORDER BY INDEX_NAME, SEQ_IN_INDEX",
     .lock_read = " LOCK IN SHARE MODE",

@@ -22,9 +22,9 @@ struct dialect {
 	void (*upsert_tail)(const struct dialect *, const char *const *identity, const char *const *update,
 	    size_t n, struct strbuf *out);
 	/* Catalogue; each takes the table's name as its one value. */
-	const char
-	    *list_table; /* one row when it exists: name, and the engine where some know no transactions */
-	const char *list_columns; /* name */
+	const char *
+	    list_table; /* one row when it exists: name, the engine where some know no transactions, 1 for a view */
+	const char *list_columns; /* name, and whether an INSERT must give it a value */
 	const char *list_keys; /* unique 0|1, index name, column name; by index, in order */
 	/* Behind a SELECT: wait for whoever is changing the row. */
 	const char *lock_read;

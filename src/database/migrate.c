@@ -79,21 +79,40 @@ static int ensure_key(
 	return err_code(err, local.class, local.code, "%s", local.text);
 }
 
-static int check_columns_there(struct database *db, const struct schema_table *table, struct err *err)
+static void add_listed(struct strbuf *list, const char *name)
 {
-	struct strbuf missing = STRBUF_INIT(ERR_TEXT_MAX);
-	struct strvec have = STRVEC_INIT;
-	int rc = catalog_columns(db, table->name, &have, err);
+	strbuf_addf(list, "%s%s", list->len > 0 ? ", " : "", name);
+}
+
+/* Can a table that somebody else made take our rows? */
+static int check_fits(struct database *db, const struct schema_table *table, struct err *err)
+{
+	struct strbuf missing = STRBUF_INIT(ERR_TEXT_MAX), extra = STRBUF_INIT(ERR_TEXT_MAX);
+	struct strvec have = STRVEC_INIT, required = STRVEC_INIT;
+	int rc = catalog_columns(db, table->name, &have, &required, err);
 
 	for (const struct schema_column *c = table->columns; rc == 0 && c->name != NULL; c++)
 		if (!catalog_is_among(&have, c->name))
-			strbuf_addf(&missing, "%s%s", missing.len > 0 ? ", " : "", c->name);
+			add_listed(&missing, c->name);
+	for (size_t i = 0; i < required.n; i++) {
+		const struct schema_column *c = schema_find_column(table, required.v[i]);
+
+		if (c == NULL || c->type == COL_ID)
+			add_listed(&extra, required.v[i]);
+	}
 	if (rc == 0 && missing.len > 0)
 		rc = err_code(err, ERR_PERMANENT, "schema_mismatch",
 		    "table %s exists but lacks %s; another program made it, and it was left as it is",
 		    table->name, missing.buf);
+	else if (rc == 0 && extra.len > 0)
+		rc = err_code(err, ERR_PERMANENT, "schema_mismatch",
+		    "table %s wants a value for %s in every new row, and there is none: give the column a "
+		    "default (a row number: AUTO_INCREMENT)",
+		    table->name, extra.buf);
 	strbuf_release(&missing);
+	strbuf_release(&extra);
 	strvec_release(&have);
+	strvec_release(&required);
 	return rc;
 }
 
@@ -105,7 +124,7 @@ static int ensure_table(struct database *db, const struct schema_table *table, s
 	if (catalog_has_table(db, table->name, &has, err) == -1)
 		return -1;
 	if (has) {
-		if (check_columns_there(db, table, err) == -1)
+		if (check_fits(db, table, err) == -1)
 			return -1;
 	} else {
 		schema_create_table(table, dialect_of(db), &sql);
@@ -123,7 +142,7 @@ static int ensure_column(
 {
 	struct strbuf sql = STRBUF_INIT(SQL_MAX);
 	struct strvec have = STRVEC_INIT;
-	int rc = catalog_columns(db, table->name, &have, err);
+	int rc = catalog_columns(db, table->name, &have, NULL, err);
 	bool has = catalog_is_among(&have, name);
 
 	strvec_release(&have);

@@ -8,6 +8,11 @@
 
 enum { LOST = 1 << 0, ROLLBACK = 1 << 1 };
 
+#define RIGHTS                                                                                               \
+	"the account needs SELECT, INSERT, UPDATE and DELETE on this database, and CREATE, ALTER and INDEX " \
+	"until "                                                                                             \
+	"the tables are there"
+
 /* Numbers without a name are not in the header of every client library. */
 static const struct {
 	unsigned number;
@@ -43,8 +48,8 @@ static const struct {
     /* who may do what */
     {ER_ACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, "check user and password"},
     {ER_ACCESS_DENIED_NO_PASSWORD_ERROR, ERR_PERMANENT, "denied", 0, "check user and password"},
-    {ER_DBACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, "the account needs rights on this database"},
-    {ER_TABLEACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, "the account needs more rights on this database"},
+    {ER_DBACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, RIGHTS},
+    {ER_TABLEACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, RIGHTS},
     {ER_COLUMNACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, NULL},
     {ER_SPECIFIC_ACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, NULL},
     {ER_HOST_NOT_PRIVILEGED, ERR_PERMANENT, "denied", 0, "the server lets no account in from this machine"},

@@ -334,9 +334,16 @@ static void test_upsert(const struct fixture *fx)
 }
 
 /* The users' table as it stands on their server. */
-#define USERS_DATASET                                                                                    \
-	"CREATE TABLE DataSet (id INTEGER PRIMARY KEY, Site INT, Instrument INT, StartUTTime DATETIME, " \
-	"StopUTTime DATETIME, SummaryImage VARCHAR(255), LogFile VARCHAR(255))"
+static bool make_users_dataset(struct database *db)
+{
+	char sql[300];
+
+	snprintf(sql, sizeof(sql),
+	    "CREATE TABLE DataSet (id INTEGER PRIMARY KEY%s, Site INT, Instrument INT, StartUTTime DATETIME, "
+	    "StopUTTime DATETIME, SummaryImage VARCHAR(255), LogFile VARCHAR(255))",
+	    db->type->dialect->ddl_in_transaction ? "" : " AUTO_INCREMENT");
+	return run_sql(db, sql);
+}
 
 struct index_search {
 	const char *name;
@@ -365,7 +372,7 @@ static void test_existing_dataset(const struct fixture *fx)
 	struct database *db = fixture_open(fx);
 	struct err err = ERR_INIT;
 
-	run_sql(db, USERS_DATASET);
+	make_users_dataset(db);
 	run_sql(db, "INSERT INTO DataSet (id, SummaryImage) VALUES (1, 'x.png'), (2, 'x.png'), (3, 'y.png'), "
 	            "(4, 'z.png'), (5, 'z.png'), (6, 'z.png'), (7, NULL), (8, NULL)");
 	is_err(db_migrate(db, &fpi_schema, &err), &err, ERR_PERMANENT, "duplicates", "duplicates are refused");
@@ -381,7 +388,7 @@ static void test_existing_dataset(const struct fixture *fx)
 
 	fx->fresh();
 	db = fixture_open(fx);
-	run_sql(db, USERS_DATASET);
+	make_users_dataset(db);
 	run_sql(db, "CREATE UNIQUE INDEX theirs ON DataSet (SummaryImage)");
 	ok(db_migrate(db, &fpi_schema, &err) == 0, "a key of another name serves: %s", err.text);
 	ok(has_index(db, "DataSet", "theirs") && !has_index(db, "DataSet", "DataSet_SummaryImage"),
