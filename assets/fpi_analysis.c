@@ -6,6 +6,7 @@
 
 #include "assets/fpi_analysis.h"
 
+#include "assets/fpi/fpi_schema.h"
 #include "step/asset.h"
 
 #define FIELD(f) offsetof(struct fpi_analysis_conf, f)
@@ -147,4 +148,5 @@ const struct asset_type asset_fpi_analysis = {
     .run_opts = run_opts,
     .run_conf_size = sizeof(struct fpi_analysis_run_conf),
     .sections = sections,
+    .schema = &fpi_schema,
 };

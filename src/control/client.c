@@ -71,7 +71,7 @@ static int connect_to(const char *path, struct err *err)
 	if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR)
 		err_code(err, ERR_TRANSIENT, "no_daemon", "no daemon listens at %s", path);
 	else if (errno == EACCES)
-		err_code(err, ERR_PERMANENT, "denied", "%s: this user may not talk to the daemon", path);
+		err_code(err, ERR_PERMANENT, "no_access", "%s: this user may not talk to the daemon", path);
 	else
 		err_errno(err, "connect %s", path);
 	close(fd);

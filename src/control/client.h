@@ -14,7 +14,7 @@ struct client;
 typedef void client_event_fn(const json_t *event, void *arg); /* event is lent */
 
 /*
- * Connect to STATE_DIR/control.sock.  Code "no_daemon": nobody listens there; "denied": the socket is there, but not for
+ * Connect to STATE_DIR/control.sock.  Code "no_daemon": nobody listens there; "no_access": the socket is there, but not for
  * this user.  INT and TERM end the waiting for an answer as long as the connection is open; in between they wait.
  */
 struct client *client_open(const char *state_dir, struct err *err);

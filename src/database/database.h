@@ -97,6 +97,14 @@ int db_reconnect(struct database *, struct err *err);
  */
 int db_migrate(struct database *, const struct schema *schema, struct err *err);
 
+enum db_note { DB_NOTE_FINE, DB_NOTE_WARNING, DB_NOTE_BAD };
+typedef void db_note_fn(enum db_note, const char *text, void *arg);
+/*
+ * What would db_migrate, and a night after it, meet?  Looks at server, tables, rows and rights, tells each thing worth
+ * knowing to note, and changes nothing.  schema NULL: the engine's own tables only.  -1 when looking itself failed.
+ */
+int db_preflight(struct database *, const struct schema *schema, db_note_fn *note, void *arg, struct err *err);
+
 int db_begin(struct database *, struct err *err);
 int db_commit(struct database *, struct err *err);
 void db_rollback(struct database *); /* nothing happens outside a transaction */

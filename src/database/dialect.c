@@ -64,6 +64,7 @@ const struct dialect dialect_sqlite = {
     .list_columns = "SELECT name, \"notnull\" AND dflt_value IS NULL AND NOT pk FROM pragma_table_info(?)",
     .list_keys = "SELECT l.\"unique\" AND NOT l.partial, l.name, i.name FROM pragma_index_list(?) AS l, "
                  "pragma_index_info(l.name) AS i ORDER BY l.seq, i.seqno",
+    .describe = "SELECT 'SQLite ' || sqlite_version()",
     .lock_read = "", /* one writer at a time, and it answers before anyone else may write */
 };
 
@@ -104,6 +105,11 @@ static void mysql_upsert_tail(const struct dialect *d, const char *const *identi
 		strbuf_addf(out, "%s`%s` = VALUES(`%s`)", i > 0 ? ", " : "", update[i], update[i]);
 }
 
+/* The account as information_schema writes it: 'orch'@'%' */
+#define GRANTEE                                                                                              \
+	"CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), " \
+	"'@', -1)))"
+
 const struct dialect dialect_mysql = {
     .name = "mysql",
     .quote = '`',
@@ -119,6 +125,14 @@ const struct dialect dialect_mysql = {
                     "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
     .list_keys = "SELECT 1 - NON_UNIQUE, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS "
                  "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? ORDER BY INDEX_NAME, SEQ_IN_INDEX",
+    .describe = "SELECT CONCAT_WS(' ', @@version, @@version_comment)",
+    .show_cipher = "SHOW STATUS LIKE 'Ssl_cipher'",
+    .is_read_only = "SELECT @@read_only",
+    /* TABLE_SCHEMA is the pattern that the grant was given with. */
+    .list_rights = "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = " GRANTEE
+                   " UNION SELECT "
+                   "PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = " GRANTEE
+                   " AND DATABASE() LIKE TABLE_SCHEMA",
     .lock_read = " LOCK IN SHARE MODE",
     /* The name of a lock has at most 64 characters and belongs to the whole server. */
     .migrate_lock = "SELECT GET_LOCK(CONCAT('orchd.migrate.', MD5(DATABASE())), 20)",

@@ -26,6 +26,11 @@ struct dialect {
 	    list_table; /* one row when it exists: name, the engine where some know no transactions, 1 for a view */
 	const char *list_columns; /* name, and whether an INSERT must give it a value */
 	const char *list_keys; /* unique 0|1, index name, column name; by index, in order */
+	/* About the server and the account, for db_preflight; NULL: there is nothing to ask. */
+	const char *describe; /* one text */
+	const char *show_cipher; /* the cipher as last column, empty on an open line */
+	const char *is_read_only; /* 1 or 0 */
+	const char *list_rights; /* names of the rights granted to the account itself on this database */
 	/* Behind a SELECT: wait for whoever is changing the row. */
 	const char *lock_read;
 	/* One row with 1 when the lock is ours; NULL where the transaction is lock enough. */

@@ -14,6 +14,7 @@
 #include "database/database.h"
 #include "database/dialect.h"
 #include "database/effect.h"
+#include "database/migrate.h"
 
 #define SQL_MAX 65536
 
@@ -35,8 +36,7 @@ static int run_sql(struct database *db, struct strbuf *sb, struct err *err)
 	return rc;
 }
 
-/* Rows that a unique key would forbid are their owner's to judge: name them, change nothing. */
-static int refuse_duplicates(
+int migrate_check_unique(
     struct database *db, const struct schema_table *table, const struct schema_key *key, struct err *err)
 {
 	struct strbuf names = STRBUF_INIT(ERR_TEXT_MAX);
@@ -69,7 +69,7 @@ static int ensure_key(
 		return -1;
 	if (has)
 		return 0;
-	if (key->unique && refuse_duplicates(db, table, key, err) == -1)
+	if (key->unique && migrate_check_unique(db, table, key, err) == -1)
 		return -1;
 	if (create_key(db, table, key, 0, &local) == 0)
 		return 0;
@@ -84,8 +84,7 @@ static void add_listed(struct strbuf *list, const char *name)
 	strbuf_addf(list, "%s%s", list->len > 0 ? ", " : "", name);
 }
 
-/* Can a table that somebody else made take our rows? */
-static int check_fits(struct database *db, const struct schema_table *table, struct err *err)
+int migrate_check_fits(struct database *db, const struct schema_table *table, struct err *err)
 {
 	struct strbuf missing = STRBUF_INIT(ERR_TEXT_MAX), extra = STRBUF_INIT(ERR_TEXT_MAX);
 	struct strvec have = STRVEC_INIT, required = STRVEC_INIT;
@@ -124,7 +123,7 @@ static int ensure_table(struct database *db, const struct schema_table *table, s
 	if (catalog_has_table(db, table->name, &has, err) == -1)
 		return -1;
 	if (has) {
-		if (check_fits(db, table, err) == -1)
+		if (migrate_check_fits(db, table, err) == -1)
 			return -1;
 	} else {
 		schema_create_table(table, dialect_of(db), &sql);
@@ -268,14 +267,22 @@ static int migrate_under_lock(struct database *db, const struct schema *const *a
 	return rc;
 }
 
+void migrate_list(const struct schema *component, const struct schema *all[MIGRATE_SCHEMAS])
+{
+	all[0] = &orch_schema;
+	all[1] = component;
+	all[2] = NULL;
+}
+
 int db_migrate(struct database *db, const struct schema *schema, struct err *err)
 {
-	const struct schema *all[] = {&orch_schema, schema, NULL};
+	const struct schema *all[MIGRATE_SCHEMAS];
 	int64_t version;
 	int work = 0;
 
 	if (db->in_transaction)
 		return err_set(err, ERR_BUG, "database %s: a migration inside a transaction", db->name);
+	migrate_list(schema, all);
 	for (size_t i = 0; all[i] != NULL && work == 0; i++)
 		work = needs_work(db, all[i], &version, err);
 	if (work != 1)

@@ -9,6 +9,7 @@
 #include "database/mysql_error.h"
 #include "metric/metric.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #define ROW_COLUMNS 256
 #define TEXT_MAX    (16 * 1024 * 1024)
 #define TEXT_FIRST  256
+#define VALUE_BYTES 12 /* a number, or the length of a text, with its type */
 
 static struct mysql *mysql_of(struct database *db)
 {
@@ -91,6 +93,7 @@ static int execute(
     struct mysql *m, MYSQL_STMT *stmt, const char *sql, const struct db_value *v, size_t n, struct err *err)
 {
 	MYSQL_BIND bind[VALUES_MAX];
+	uint64_t bytes = 0;
 
 	if (n > VALUES_MAX || mysql_stmt_param_count(stmt) != n)
 		return err_set(err, ERR_BUG, "%s: %zu values for: %s", m->location, n, sql);
@@ -100,7 +103,13 @@ static int execute(
 			return err_code(
 			    err, ERR_PERMANENT, "bad_value", "%s: a text of %zu bytes", m->location, v[i].n);
 		bind_value(&bind[i], &v[i]);
+		bytes += VALUE_BYTES + (v[i].kind == DB_TEXT ? v[i].n : 0);
 	}
+	if (m->packet > 0 && bytes > m->packet)
+		return err_code(err, ERR_PERMANENT, "bad_value",
+		    "%s: a statement with %" PRIu64
+		    " bytes of values is larger than the server's max_allowed_packet",
+		    m->location, bytes);
 	if (n > 0 && mysql_stmt_bind_param(stmt, bind))
 		return fail_stmt(m, stmt, err);
 	if (mysql_stmt_execute(stmt) != 0)

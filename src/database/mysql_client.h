@@ -22,6 +22,7 @@ struct mysql {
 	char *location;
 	MYSQL *h; /* NULL: not connected */
 	bool lost;
+	uint64_t packet; /* bytes of a statement with its values that the server takes; 0: not known */
 	struct stmtcache cache;
 };
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "database/mysql_error.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define OFF(field) offsetof(struct mysql_conf, field)
@@ -143,6 +144,24 @@ static int set_session(struct mysql *m, MYSQL *h, struct err *err)
 	return rc;
 }
 
+/*
+ * The server answers to a larger packet by closing the connection, which may look like any broken one and would be tried
+ * again for ever: so we must know.
+ */
+static int read_packet_size(struct mysql *m, MYSQL *h, struct err *err)
+{
+	static const char sql[] = "SELECT @@max_allowed_packet";
+	MYSQL_RES *answer;
+	MYSQL_ROW row;
+
+	if (mysql_real_query(h, sql, strlen(sql)) != 0 || (answer = mysql_store_result(h)) == NULL)
+		return fail(m, h, err);
+	row = mysql_fetch_row(answer);
+	m->packet = row != NULL && row[0] != NULL ? strtoull(row[0], NULL, 10) : 0;
+	mysql_free_result(answer);
+	return 0;
+}
+
 /* The library keeps it for connecting again by itself, which we never let it do. */
 static void forget_password(MYSQL *h)
 {
@@ -163,7 +182,7 @@ static int log_in(struct mysql *m, MYSQL *h, const char *password, struct err *e
 	if (tls != TLS_OFF && mysql_get_ssl_cipher(h) == NULL)
 		return err_code(
 		    err, ERR_CONFIG, "tls", "%s: the server did not encrypt the connection", m->location);
-	return set_session(m, h, err);
+	return set_session(m, h, err) == 0 ? read_packet_size(m, h, err) : -1;
 }
 
 int mysql_connect_to(struct mysql *m, struct err *err)

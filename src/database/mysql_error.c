@@ -48,7 +48,7 @@ static const struct {
     /* who may do what */
     {ER_ACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, "check user and password"},
     {ER_ACCESS_DENIED_NO_PASSWORD_ERROR, ERR_PERMANENT, "denied", 0, "check user and password"},
-    {ER_DBACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, RIGHTS},
+    {ER_DBACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, "create it if it is not there; " RIGHTS},
     {ER_TABLEACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, RIGHTS},
     {ER_COLUMNACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, NULL},
     {ER_SPECIFIC_ACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, NULL},

@@ -261,6 +261,29 @@ static const struct {
     {CURLE_URL_MALFORMAT, ERR_CONFIG, "bad_url"},
 };
 
+/* What people have most often done when libcurl says this. */
+static const struct {
+	CURLcode rc;
+	const char *text, *hint; /* text: what the message holds besides */
+} curl_hints[] = {
+    {CURLE_GOT_NOTHING, "", " (does it speak TLS there? then write https://)"},
+    {CURLE_PEER_FAILED_VERIFICATION, "", " (name its authority in ca_file, or mend the certificate)"},
+    {CURLE_SSL_CONNECT_ERROR, "wrong version number", " (does it speak TLS there?)"},
+};
+
+static const char *hint_for(const struct http_request *r, CURLcode rc, const char *text)
+{
+	char *scheme = NULL;
+
+	curl_easy_getinfo(r->easy, CURLINFO_SCHEME, &scheme);
+	if (rc == CURLE_GOT_NOTHING && (scheme == NULL || strcasecmp(scheme, "http") != 0))
+		return "";
+	for (size_t i = 0; i < NITEMS(curl_hints); i++)
+		if (curl_hints[i].rc == rc && strstr(text, curl_hints[i].text) != NULL)
+			return curl_hints[i].hint;
+	return "";
+}
+
 /* A handshake that was merely cut is the network's fault, not the certificate's. */
 static bool handshake_was_cut(const char *text)
 {
@@ -284,7 +307,7 @@ static int curl_failed(const struct http_request *r, CURLcode rc, struct err *er
 		class = ERR_TRANSIENT;
 		code = "net.reset";
 	}
-	return err_code(err, class, code, "%s: %s", r->host, text);
+	return err_code(err, class, code, "%s: %s%s", r->host, text, hint_for(r, rc, text));
 }
 
 /* libcurl is content; are we? */

@@ -21,7 +21,7 @@ static const struct {
     {"no_daemon", "start it with 'orchd', or stop what owns the state"},
     {"locked", "another process works on this state; try again when it has ended"},
     {"hold", "'orchctl release PARTITION' lifts a hold"},
-    {"denied", "ask for membership in the group of the control socket"},
+    {"no_access", "ask for membership in the group of the control socket"},
 };
 
 static int load_conf(struct ctl *ctl, struct err *err)

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "conf/opt.h"
 
+struct schema;
 struct step;
 
 enum {
@@ -30,6 +31,8 @@ struct asset_type {
 	unsigned flags;
 	/* Top-level sections of the configuration files this type reads itself ("sites"), NULL-terminated; may be NULL. */
 	const char *const *sections;
+	/* The tables its work writes, in the database that its option of type OPT_DATABASE names; may be NULL. */
+	const struct schema *schema;
 	/* Cross-checks of a bound conf beyond the rows; may be NULL. */
 	int (*check)(const void *conf, struct err *err);
 };

@@ -124,6 +124,7 @@ static const struct {
 } hints[] = {
     {"AccessDenied", "the credentials may not do this"},
     {"InvalidAccessKeyId", "the access key is unknown there"},
+    {"NoSuchBucket", "the server has no bucket of this name; is it the right endpoint?"},
     {"RequestTimeTooSkewed", "this machine's clock and the server's differ"},
     {"SignatureDoesNotMatch", "the secret key is wrong, or something between changed the request"},
 };

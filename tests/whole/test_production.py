@@ -165,7 +165,7 @@ def everything_it_says(project, run_id, upload):
     commands = [("status",), ("runs", "list"), ("runs", "show", run_id), ("runs", "logs", run_id), ("sensors", "list"),
                 ("sensors", "ticks", "instrument_upload_sensor"), ("sensors", "keys", "instrument_upload_sensor"),
                 ("assets", "list"), ("assets", "show", "analyze"), ("assets", "graph"), ("why", partition(upload)),
-                ("why", key), ("validate",), ("hold",), ("version",), ("types", "s3"), ("types", "mysql")]
+                ("why", key), ("validate",), ("check",), ("hold",), ("version",), ("types", "s3"), ("types", "mysql")]
     said = ""
     for command in commands:
         for form in ((), ("--json",)):
