@@ -177,3 +177,12 @@ void api_events(struct page *p)
 	json_object_set_new(obj, "next", json_integer(last));
 	give(p, obj, NULL);
 }
+
+void api_missing(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	err_code(&err, ERR_USAGE, "not_found",
+	    "there is nothing at %s; /api/v1/openapi.json describes what there is", p->ask->path);
+	give(p, NULL, &err);
+}

@@ -213,6 +213,7 @@ static const struct {
     {"/metrics", has_none, EACH_NOTHING, NULL},
     {"/livez", has_none, EACH_NOTHING, NULL},
     {"/readyz", has_none, EACH_NOTHING, NULL},
+    {"/healthz", has_none, EACH_NOTHING, NULL},
     {"/favicon.ico", has_none, EACH_NOTHING, NULL},
 };
 

@@ -4,14 +4,16 @@
 
 #include <string.h>
 
-#define ROW   26
-#define LEFT  170
-#define WIDTH 810
+#define ROW   40 /* a name, and its bars below it */
+#define BAR_Y 19
+#define BAR_H 14
+#define LEAST 0.5 /* per cent: what is short is still seen */
 #define MARKS 4
 
-static int64_t place(int64_t ms, int64_t total)
+/* Places are in per cent, so that the drawing has any width and its words keep their size. */
+static double share(int64_t ms, int64_t total)
 {
-	return LEFT + ms * WIDTH / total;
+	return 100.0 * (double)ms / (double)total;
 }
 
 static void bar(
@@ -20,11 +22,11 @@ static void bar(
 	const char *a = json_str(attempt, "started_at", NULL), *b = json_str(attempt, "ended_at", NULL);
 	const char *outcome = b ? json_str(attempt, "outcome", "") : "running";
 	int64_t from = MAX(part_ms_between(t0, a), (int64_t)0), took = MAX(part_ms_between(a, b), (int64_t)0);
+	double width = MAX(share(took, total), LEAST);
 
-	html(out,
-	    "<rect class=\"bar %r\" x=\"%i\" y=\"%d\" width=\"%i\" height=\"16\" rx=\"3\"><title>%s, try %i: "
-	    "%s, ",
-	    part_tone(outcome), place(from, total), y + 5, MAX(took * WIDTH / total, (int64_t)3), asset,
+	strbuf_addf(out, "<rect x=\"%.2f%%\" y=\"%d\" width=\"%.2f%%\" height=\"%d\" rx=\"3\" ",
+	    MIN(share(from, total), 100 - width), y + BAR_Y, width, BAR_H);
+	html(out, "class=\"bar %r\"><title>%s, try %i: %s, ", part_tone(outcome), asset,
 	    json_int(attempt, "n", 0), part_word(outcome));
 	part_ms(out, took);
 	html(out, "</title></rect>");
@@ -37,25 +39,22 @@ static void row(struct strbuf *out, const json_t *step, int y, const char *t0, i
 	size_t i;
 
 	html(out,
-	    "<text x=\"0\" y=\"%d\">%s</text><line class=\"rule\" x1=\"0\" x2=\"1000\" y1=\"%d\" y2=\"%d\"/>",
-	    y + 17, asset, y + ROW, y + ROW);
+	    "<text x=\"0\" y=\"%d\">%s</text><line class=\"rule\" x1=\"0\" x2=\"100%%\" y1=\"%d\" y2=\"%d\"/>",
+	    y + 14, asset, y + ROW, y + ROW);
 	json_array_foreach(json_object_get(step, "attempts"), i, attempt)
 	    bar(out, asset, attempt, y, t0, total);
 }
 
 static void axis(struct strbuf *out, int bottom, int64_t total)
 {
-	for (int i = 0; i <= MARKS; i++) {
-		int x = LEFT + WIDTH * i / MARKS;
+	static const char *const anchor[MARKS + 1] = {"start", "middle", "middle", "middle", "end"};
 
+	for (int i = 0; i <= MARKS; i++) {
 		html(out,
-		    "<line class=\"rule\" x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"%d\"/><text class=\"axis%r\" "
-		    "x=\"%d\" y=\"%d\">",
-		    x, x, bottom + 4,
-		    i == 0       ? ""
-		    : i == MARKS ? " end"
-		                 : " middle",
-		    i == MARKS ? x + 18 : x, bottom + 18);
+		    "<line class=\"rule\" x1=\"%d%%\" x2=\"%d%%\" y1=\"%d\" y2=\"%d\"/><text class=\"axis\" "
+		    "text-anchor=\"%r\" x=\"%d%%\" y=\"%d\">",
+		    100 * i / MARKS, 100 * i / MARKS, bottom, bottom + 5, anchor[i], 100 * i / MARKS,
+		    bottom + 19);
 		if (i == 0)
 			strbuf_addch(out, '0');
 		else
@@ -73,11 +72,11 @@ void gantt_svg(struct strbuf *out, const json_t *run)
 	size_t i;
 
 	html(out,
-	    "<div class=\"scroll\"><svg class=\"gantt\" viewBox=\"0 0 1000 %d\" role=\"img\" "
-	    "aria-label=\"Steps over time; "
-	    "the table below has the numbers\">",
+	    "<svg class=\"gantt\" width=\"100%%\" height=\"%d\" role=\"img\" aria-label=\"Steps over time; the "
+	    "table "
+	    "below has the numbers\">",
 	    bottom + 24);
 	axis(out, bottom, total);
 	json_array_foreach(steps, i, step) row(out, step, (int)i * ROW, t0, total);
-	html(out, "</svg></div>");
+	html(out, "</svg>");
 }

@@ -9,34 +9,99 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOX_W  168
-#define BOX_H  44
-#define GAP_X  56
-#define GAP_Y  18
-#define MARGIN 4
+#define BOX_W   168
+#define BOX_H   44
+#define GAP_X   56
+#define GAP_Y   18
+#define MARGIN  1 /* for the line around a box */
+#define SINGLES 3 /* in a row */
 
 struct place {
 	int column, row;
+	size_t group; /* the first of those it hangs together with */
 };
 
-/* Each asset one column right of the last of what it depends on; conf->assets is in that order. */
-static struct place *layout(const struct conf *conf, int *columns, int *rows)
-{
-	struct place *place = xcalloc(MAX(conf->nassets, (size_t)1), sizeof(*place));
-	int *used = xcalloc(conf->nassets + 1, sizeof(*used));
+struct layout {
+	struct place *place; /* of each asset */
+	size_t *members; /* of each group, by its first asset */
+	int columns, rows;
+};
 
-	*columns = *rows = 0;
+/* Groups, and each asset one column right of the last of what it depends on; conf->assets is in that order. */
+static void find_groups(struct layout *l, const struct conf *conf)
+{
 	for (size_t i = 0; i < conf->nassets; i++) {
 		const struct conf_asset *a = &conf->assets[i];
 
-		for (size_t k = 0; k < a->ndep; k++)
-			place[i].column = MAX(place[i].column, place[a->dep[k]->index].column + 1);
-		place[i].row = used[place[i].column]++;
-		*columns = MAX(*columns, place[i].column + 1);
-		*rows = MAX(*rows, place[i].row + 1);
+		l->place[i].group = i;
+		for (size_t k = 0; k < a->ndep; k++) {
+			const struct place *dep = &l->place[a->dep[k]->index];
+			size_t from = MAX(l->place[i].group, dep->group),
+			       to = MIN(l->place[i].group, dep->group);
+
+			l->place[i].column = MAX(l->place[i].column, dep->column + 1);
+			for (size_t j = 0; j <= i; j++)
+				if (l->place[j].group == from)
+					l->place[j].group = to;
+		}
 	}
+	for (size_t i = 0; i < conf->nassets; i++)
+		l->members[l->place[i].group]++;
+}
+
+/* One group below the rows that are taken. */
+static void place_group(struct layout *l, size_t n, size_t group)
+{
+	int *used = xcalloc(n + 1, sizeof(*used)), rows = 0;
+
+	for (size_t i = group; i < n; i++) {
+		struct place *p = &l->place[i];
+
+		if (p->group != group)
+			continue;
+		p->row = l->rows + used[p->column]++;
+		rows = MAX(rows, used[p->column]);
+		l->columns = MAX(l->columns, p->column + 1);
+	}
+	l->rows += rows;
 	free(used);
-	return place;
+}
+
+/* Those that stand alone fill rows of their own, at the end. */
+static void place_single(struct layout *l, size_t i, int *n)
+{
+	l->columns = MAX(l->columns, MIN(*n + 1, SINGLES));
+	l->place[i].column = *n % SINGLES;
+	if (l->place[i].column == 0)
+		l->rows++;
+	l->place[i].row = l->rows - 1;
+	++*n;
+}
+
+static bool is_drawn(const struct layout *l, size_t i, size_t only)
+{
+	return only == SIZE_MAX || l->place[i].group == only;
+}
+
+/* The group of here alone, or everything. */
+static size_t lay_out(struct layout *l, const struct conf *conf, const char *here)
+{
+	size_t only = SIZE_MAX;
+	int singles = 0;
+
+	l->place = xcalloc(conf->nassets + 1, sizeof(*l->place));
+	l->members = xcalloc(conf->nassets + 1, sizeof(*l->members));
+	find_groups(l, conf);
+	for (size_t i = 0; i < conf->nassets; i++)
+		if (here != NULL && strcmp(here, conf->assets[i].name) == 0)
+			only = l->place[i].group;
+	for (size_t i = 0; i < conf->nassets; i++)
+		if (l->members[i] > 1 && is_drawn(l, i, only))
+			place_group(l, conf->nassets, i);
+	for (size_t i = 0; i < conf->nassets; i++)
+		if (l->members[i] == 1 && is_drawn(l, i, only))
+			place_single(l, i, &singles);
+	return only;
 }
 
 static int left(struct place p)
@@ -73,22 +138,34 @@ static void box(struct strbuf *out, const struct conf_asset *a, struct place at,
 	    a->description ? a->description : a->type->summary);
 }
 
-void graph_svg(struct strbuf *out, const struct conf *conf, const json_t *assets, const char *here)
+static void draw(struct strbuf *out, const struct conf *conf, const json_t *assets, const char *here,
+    const struct layout *l, size_t only)
 {
-	int columns, rows;
-	struct place *place = layout(conf, &columns, &rows);
+	int width = l->columns * (BOX_W + GAP_X) - GAP_X + 2 * MARGIN,
+	    height = l->rows * (BOX_H + GAP_Y) - GAP_Y + 2 * MARGIN;
 
 	html(out,
 	    "<div class=\"scroll\"><svg class=\"graph\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
 	    "role=\"group\" aria-label=\"Assets and what they depend on\">",
-	    columns * (BOX_W + GAP_X) - GAP_X + 2 * MARGIN, rows * (BOX_H + GAP_Y) - GAP_Y + 2 * MARGIN,
-	    columns * (BOX_W + GAP_X) - GAP_X + 2 * MARGIN, rows * (BOX_H + GAP_Y) - GAP_Y + 2 * MARGIN);
+	    width, height, width, height);
 	for (size_t i = 0; i < conf->nassets; i++)
-		for (size_t k = 0; k < conf->assets[i].ndep; k++)
-			edge(out, place[conf->assets[i].dep[k]->index], place[i]);
+		for (size_t k = 0; is_drawn(l, i, only) && k < conf->assets[i].ndep; k++)
+			edge(out, l->place[conf->assets[i].dep[k]->index], l->place[i]);
 	for (size_t i = 0; i < conf->nassets; i++)
-		box(out, &conf->assets[i], place[i], json_object_get(json_array_get(assets, i), "last"),
-		    here != NULL && strcmp(here, conf->assets[i].name) == 0);
+		if (is_drawn(l, i, only))
+			box(out, &conf->assets[i], l->place[i],
+			    json_object_get(json_array_get(assets, i), "last"),
+			    here != NULL && strcmp(here, conf->assets[i].name) == 0);
 	html(out, "</svg></div>\n");
-	free(place);
+}
+
+void graph_svg(struct strbuf *out, const struct conf *conf, const json_t *assets, const char *here)
+{
+	struct layout l = {0};
+	size_t only = lay_out(&l, conf, here);
+
+	if (l.rows > 0 && (only == SIZE_MAX || l.members[only] > 1))
+		draw(out, conf, assets, here, &l, only);
+	free(l.place);
+	free(l.members);
 }

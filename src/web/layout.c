@@ -79,3 +79,11 @@ void layout_error(struct page *p, const struct err *err)
 	html(&p->body, "<p>%s</p><p><a href=\"/\">To the overview</a></p>", layout_error_text(err));
 	layout_end(p);
 }
+
+void page_missing(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	err_code(&err, ERR_USAGE, "not_found", "There is no page at %s.", p->ask->path);
+	layout_error(p, &err);
+}

@@ -46,10 +46,14 @@ void page_assets(struct page *p)
 	}
 	layout_begin(p, "Assets", "/assets");
 	graph_svg(&p->body, p->web->conf, list, NULL);
-	grid_begin(&p->body, "Assets, in the order of their making",
-	    "Asset|-Type|Newest|Partition|Made|Up to date|-Description");
-	json_array_foreach(list, i, a) asset_row(p, a);
-	grid_end(&p->body);
+	if (json_array_size(list) == 0) {
+		html(&p->body, "<p class=\"empty\">The configuration has no assets.</p>");
+	} else {
+		grid_begin(&p->body, "Assets, in the order of their making",
+		    "Asset|-Type|Newest|Partition|Made|Up to date|-Description");
+		json_array_foreach(list, i, a) asset_row(p, a);
+		grid_end(&p->body);
+	}
 	layout_end(p);
 	json_decref(obj);
 }

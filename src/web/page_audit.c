@@ -120,7 +120,7 @@ static void findings(struct page *p, const json_t *report)
 
 static void count(struct page *p, const json_t *a, const char *member)
 {
-	html(&p->body, "<td class=\"num\">%i</td>", json_int(a, member, 0));
+	html(&p->body, "<td class=\"num opt\">%i</td>", json_int(a, member, 0));
 }
 
 static void earlier(struct page *p, const json_t *list)
@@ -130,7 +130,7 @@ static void earlier(struct page *p, const json_t *list)
 
 	html(&p->body, "<section><h2>All on record</h2>");
 	grid_begin(&p->body, "Audits, newest first",
-	    "=Audit|Verdict|At (UTC)|By|Of|#Missing|#Mismatched|#Unknown|#Extra|#Leftover");
+	    "=Audit|Verdict|At (UTC)|-By|-Of|#-Missing|#-Mismatched|#-Unknown|#-Extra|#-Leftover");
 	json_array_foreach(list, i, a)
 	{
 		bool bad = json_int(a, "missing", 0) + json_int(a, "mismatched", 0) > 0;
@@ -140,8 +140,8 @@ static void earlier(struct page *p, const json_t *list)
 		part_state(&p->body, json_bool(a, "clean", false) ? "ok" : bad ? "failed" : "warnings");
 		html(&p->body, "</td><td>");
 		part_time(&p->body, json_str(a, "at", NULL));
-		html(&p->body, "</td><td>%s</td><td>%r</td>", json_str(a, "who", ""),
-		    json_bool(a, "narrow", false) ? "a part" : "all partitions");
+		html(&p->body, "</td><td class=\"opt\">%s</td><td class=\"opt\">%r</td>",
+		    json_str(a, "who", ""), json_bool(a, "narrow", false) ? "a part" : "all partitions");
 		count(p, a, "missing");
 		count(p, a, "mismatched");
 		count(p, a, "unknown");

@@ -13,13 +13,20 @@ static void legend(struct page *p)
 {
 	static const char *const words[] = {"ok", "warnings", "failed", "no_data", "running", "queued",
 	    "complete", "pending", "stale", "invalid"};
+	static const char *const standings[] = {"current", "late", "stuck", "quiet"};
 
 	html(&p->body, "<p class=\"legend\"><span>\xc2\xb7 no upload</span> ");
 	for (size_t i = 0; i < NITEMS(words); i++) {
 		part_state(&p->body, words[i]);
 		html(&p->body, " ");
 	}
-	html(&p->body, "<span>raw data: <b>D</b> deleted, <b>H</b> held, <b>K</b> kept</span></p>\n");
+	html(&p->body, "<span>raw data: <b>D</b> deleted, <b>H</b> held, <b>K</b> kept</span></p>\n<p "
+	               "class=\"legend\"><span>before a name:</span> ");
+	for (size_t i = 0; i < NITEMS(standings); i++) {
+		part_state(&p->body, standings[i]);
+		html(&p->body, " ");
+	}
+	html(&p->body, "</p>\n");
 }
 
 static void day_heading(struct page *p, const char *date, const char *before)

@@ -19,11 +19,11 @@ static void notifications(struct page *p, const json_t *list)
 		return;
 	}
 	grid_begin(&p->body, "Notifications",
-	    "=Name|Type|-Told of|#Waiting|#Sent|#Given up|Oldest waits since|-Description");
+	    "=Name|-Type|-Told of|#Waiting|#Sent|#Given up|Oldest waits since|-Description");
 	json_array_foreach(list, i, n)
 	{
-		html(&p->body, "<tr><td>%s</td><td>%s</td><td class=\"opt\">", json_str(n, "name", ""),
-		    json_str(n, "type", ""));
+		html(&p->body, "<tr><td>%s</td><td class=\"opt\">%s</td><td class=\"opt\">",
+		    json_str(n, "name", ""), json_str(n, "type", ""));
 		json_array_foreach(json_object_get(n, "on"), k, kind)
 		    html(&p->body, "%r%s", k ? ", " : "", json_string_value(kind));
 		html(&p->body,
@@ -69,8 +69,10 @@ static void row(struct page *p, const json_t *r)
 	part_time(&p->body, json_str(r, "created_at", NULL));
 	html(&p->body, "</td><td class=\"num opt\">%i</td><td class=\"wide\">", tries);
 	part_error(&p->body, json_object_get(r, "error"));
-	if (ended == NULL) {
-		html(&p->body, " %r ", tries > 0 ? "again" : "due");
+	if (ended == NULL && part_ms_between(json_str(r, "next_at", NULL), NULL) >= 0) {
+		html(&p->body, "%rwaits its turn", tries > 0 ? "; " : "");
+	} else if (ended == NULL) {
+		html(&p->body, tries > 0 ? "; again " : "due ");
 		part_ago(p, json_str(r, "next_at", NULL));
 	} else if (strcmp(state, "sent") == 0) {
 		html(&p->body, "taken ");

@@ -78,7 +78,8 @@ static void sources(struct page *p, const json_t *nights)
 	html(&p->body,
 	    "<section><h2>Who is current</h2><div class=\"scroll\"><table class=\"sources flow\"><caption "
 	    "class=\"hear\">Sources of nights</caption><thead><tr><th scope=\"col\">Source</th><th "
-	    "scope=\"col\">Is</th><th scope=\"col\">Newest night</th><th scope=\"col\">What became of it</th>");
+	    "scope=\"col\">Standing</th><th scope=\"col\">Newest night</th><th scope=\"col\">What became of "
+	    "it</th>");
 	json_array_foreach(dates, i, date)
 	    html(&p->body, "<th scope=\"col\" class=\"day\" title=\"%s\">%s</th>", json_string_value(date),
 	        json_string_value(date) + 6);
@@ -103,9 +104,10 @@ static void figures(struct page *p, const json_t *status)
 	html(&p->body, "<div class=\"figures\">");
 	figure(p, "running", "/queue", json_int(runs, "running", 0), "live");
 	figure(p, "queued", "/queue", json_int(runs, "queued", 0), "live");
-	figure(p, "failed in a day", "/runs?state=failed", json_int(status, "failed_last_day", 0), "bad");
+	figure(
+	    p, "failed in the last day", "/runs?state=failed", json_int(status, "failed_last_day", 0), "bad");
 	figure(p, "on hold", "/deletions", (int64_t)json_array_size(json_object_get(status, "holds")), "warn");
-	figure(p, "waiting to be told", "/outbox", json_int(outbox, "pending", 0), "warn");
+	figure(p, "notifications waiting", "/outbox", json_int(outbox, "pending", 0), "warn");
 	html(&p->body, "</div>\n");
 }
 
@@ -129,9 +131,10 @@ static void sensor_row(struct page *p, const json_t *s)
 	html(&p->body, "</td><td class=\"wide\">");
 	json_object_foreach((json_t *)keys, verdict, n)
 	{
-		html(&p->body, "<a href=\"/sensors/%u?verdict=%u\">%i</a> ", name, verdict,
+		html(&p->body, "<a class=\"tally\" href=\"/sensors/%u?verdict=%u\">%i ", name, verdict,
 		    (int64_t)json_integer_value(n));
 		part_state(&p->body, verdict);
+		html(&p->body, "</a> ");
 	}
 	html(&p->body, "</td></tr>\n");
 }

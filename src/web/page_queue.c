@@ -9,7 +9,7 @@ static void meter(struct page *p, const char *name, int64_t used, int64_t most)
 {
 	html(&p->body,
 	    "<tr><td>%s</td><td><meter min=\"0\" max=\"%i\" value=\"%i\" aria-label=\"%s\"></meter></td><td "
-	    "class=\"num\">%i of %i</td><td class=\"wide\">%r</td></tr>\n",
+	    "class=\"num\">%i of %i</td><td class=\"wide opt\">%r</td></tr>\n",
 	    name, most, used, name, used, most, used >= most ? "full: more of them wait" : "");
 }
 
@@ -19,7 +19,7 @@ static void capacity(struct page *p, const json_t *queue, int64_t running, int64
 	size_t i;
 
 	html(&p->body, "<section><h2>How full it is</h2>");
-	grid_begin(&p->body, "Limits and how much of them is in use", "=What|Share|#In use|Note");
+	grid_begin(&p->body, "Limits and how much of them is in use", "=What|Share|#In use|-Note");
 	meter(p, "runs at once", running, json_int(limits, "max_runs", 0));
 	meter(p, "steps at once", json_int(queue, "steps_running", 0), json_int(limits, "max_steps", 0));
 	json_array_foreach(json_object_get(queue, "pools"), i, pool)

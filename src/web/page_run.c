@@ -219,8 +219,8 @@ static void effects_of(struct page *p, const json_t *one)
 	const json_t *e;
 	size_t i;
 
-	html(&p->body, "<details><summary>%s, try %i: %i, ", json_str(one, "asset", ""),
-	    json_int(one, "attempt", 0), json_int(one, "count", 0));
+	html(&p->body, "<details><summary>%s, try %i: %i effect%r, ", json_str(one, "asset", ""),
+	    json_int(one, "attempt", 0), json_int(one, "count", 0), json_int(one, "count", 0) == 1 ? "" : "s");
 	part_bytes(&p->body, json_int(one, "bytes", 0));
 	html(&p->body, "</summary>");
 	grid_begin(&p->body, "What the step did to the outside", "Did|What|#Size|-SHA-256");

@@ -160,7 +160,9 @@ static void ticks_table(struct page *p, const json_t *ticks)
 		html(&p->body, "</td><td class=\"num opt\">%i</td><td class=\"num opt\">",
 		    json_int(t, "requested", 0));
 		part_ms(&p->body, json_int(t, "duration_ms", 0));
-		html(&p->body, "</td><td class=\"wide\">%s</td></tr>\n", json_str(t, "reason", ""));
+		html(&p->body,
+		    "</td><td class=\"wide\"><span class=\"told\" title=\"%s\">%s</span></td></tr>\n",
+		    json_str(t, "reason", ""), json_str(t, "reason", ""));
 	}
 	grid_end(&p->body);
 }

@@ -116,7 +116,7 @@ void part_ms(struct strbuf *out, int64_t ms)
 		strbuf_addstr(out, "<span class=\"dim\">-</span>");
 	else if (ms >= 1000 && ms < 10000)
 		strbuf_addf(out, "%" PRId64 ".%" PRId64 " s", ms / 1000, ms % 1000 / 100);
-	else if (ms >= 120000 && ms < 600000)
+	else if (ms >= 120000 && ms < 600000 && ms % 60000 >= 1000)
 		strbuf_addf(out, "%" PRId64 " min %02" PRId64 " s", ms / 60000, ms % 60000 / 1000);
 	else
 		about(out, ms);
@@ -166,6 +166,8 @@ void part_local(struct page *p, const char *iso, const char *partition)
 	if (zone == NULL || iso == NULL || utctime_parse(iso, &t) == -1)
 		return;
 	tz_to_local(zone, t / 1000, &local);
+	if (local.local_s == t / 1000)
+		return;
 	civil_from_days(local.local_s / 86400, &c);
 	snprintf(date, sizeof(date), "%04d-%02d-%02d ", c.year, c.month, c.day);
 	html(&p->body, " <span class=\"dim\">(%s%r%d:%r%d %s)</span>", strncmp(date, iso, 10) == 0 ? "" : date,

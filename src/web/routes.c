@@ -48,12 +48,21 @@ const struct route routes[] = {
     {"/metrics", page_metrics, true},
     {"/livez", page_livez, true},
     {"/readyz", page_readyz, true},
+    {"/healthz", page_readyz, true},
     {"/feed.atom", page_feed, true},
     {"/badge/*", page_badge, false},
     {"/static/*", page_static, true},
     {"/favicon.ico", page_static, true},
     {0},
 };
+
+const struct route *route_nowhere(const char *path)
+{
+	static const struct route for_programs = {.page = api_missing, .fresh = true},
+	                          for_people = {.page = page_missing, .fresh = true};
+
+	return strncmp(path, "/api/", 5) == 0 ? &for_programs : &for_people;
+}
 
 /* args are lent from path, which is cut. */
 static bool route_matches(const char *pattern, char *path, const char *args[2])

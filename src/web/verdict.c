@@ -9,6 +9,7 @@
 #include "state/state.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define GRACE_MS       INT64_C(120000)
@@ -172,7 +173,21 @@ static void judge_audit(const json_t *audit, struct verdict *v)
 		        "The last audit could not look at %" PRId64 " places.", json_int(audit, "unknown", 0)));
 }
 
-/* "3 of 4 sources are current, 1 is late": what people look for first; without nights it is about the sensors. */
+/* "3 of 4 sources are current: 1 late." */
+static json_t *not_all_current(const json_t *nights, int64_t current, int64_t all)
+{
+	int64_t stuck = standing_count(nights, "stuck"), late = standing_count(nights, "late");
+	char told[2][40] = {"", ""};
+
+	if (stuck > 0)
+		snprintf(told[0], sizeof(told[0]), "%" PRId64 " stuck", stuck);
+	if (late > 0)
+		snprintf(told[1], sizeof(told[1]), "%s%" PRId64 " late", stuck > 0 ? ", " : "", late);
+	return json_sprintf("%" PRId64 " of %" PRId64 " source%s current: %s%s.", current, all,
+	    all == 1 ? " is" : "s are", told[0], told[1]);
+}
+
+/* What people look for first; without nights it is about the sensors. */
 static json_t *headline_of(const struct verdict *v, const json_t *nights)
 {
 	int64_t rows = (int64_t)json_array_size(json_object_get(nights, "rows")),
@@ -188,7 +203,7 @@ static json_t *headline_of(const struct verdict *v, const json_t *nights)
 		                           current == 1 ? "The " : "All ", current, current == 1 ? "" : "s",
 		                           current == 1 ? "is" : "are");
 	if (rows > quiet)
-		return json_sprintf("%" PRId64 " of %" PRId64 " sources are current.", current, rows - quiet);
+		return not_all_current(nights, current, rows - quiet);
 	if (problems > 0)
 		return json_string("Something needs a look.");
 	return json_string(v->sensors == 0 ? "All is well: there is no sensor, runs are asked for by people."

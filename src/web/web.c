@@ -71,10 +71,8 @@ static void dispatch(struct web *w, struct httpd_request *req, bool looked)
 		rendering_reply(req, r);
 		return;
 	}
-	if ((route = route_find(httpd_path(req), &copy, args)) == NULL) {
-		httpd_reply_error(req, 404, "there is no such page");
-		return;
-	}
+	if ((route = route_find(httpd_path(req), &copy, args)) == NULL)
+		route = route_nowhere(httpd_path(req));
 	run = route->pictures ? route->pictures(w, args[0]) : 0;
 	if (run > 0 && !looked && pictures_known(w->pictures, run) == NULL)
 		pictures_look(w->pictures, run, req, on_pictures, NULL, NULL);

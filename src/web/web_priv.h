@@ -71,6 +71,8 @@ struct route {
 extern const struct route routes[]; /* ends with a NULL pattern */
 /* NULL: none.  args are lent from *copy, which is the caller's to free. */
 const struct route *route_find(const char *path, char **copy, const char *args[2]);
+/* What answers where route_find knows nothing. */
+const struct route *route_nowhere(const char *path);
 /* The caller's to strbuf_release the body. */
 void route_render(
     struct web *, const struct route *, const char *args[2], const struct page_ask *, struct page *out);
@@ -163,9 +165,9 @@ int64_t partition_pictures(struct web *, const char *partition);
 /* ---- what routes lead to ---- */
 
 page_fn page_overview, page_nights, page_partition, page_runs, page_run, page_assets, page_asset, page_sensors,
-    page_sensor, page_queue, page_deletions, page_outbox, page_audit;
+    page_sensor, page_queue, page_deletions, page_outbox, page_audit, page_missing;
 page_fn api_status, api_runs, api_run, api_run_logs, api_assets, api_asset, api_sensors, api_sensor_keys,
-    api_sensor_ticks, api_nights, api_events, api_why, api_queue, api_outbox, api_audit;
+    api_sensor_ticks, api_nights, api_events, api_why, api_queue, api_outbox, api_audit, api_missing;
 page_fn page_metrics, page_livez, page_readyz, page_feed, page_badge, page_static;
 
 /* ---- gantt_svg.c ---- */
@@ -175,7 +177,10 @@ void gantt_svg(struct strbuf *, const json_t *run);
 
 /* ---- graph_svg.c ---- */
 
-/* The graph of all assets, dependencies to the left; here: the one to stand out, or NULL. */
+/*
+ * Assets, dependencies to the left: those that hang together with `here`, which stands out (nothing
+ * when it stands alone), or all for NULL.
+ */
 void graph_svg(struct strbuf *, const struct conf *conf, const json_t *assets, const char *here);
 
 /* ---- nights.c: rows are partitions without their date, columns are dates ---- */

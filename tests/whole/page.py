@@ -56,6 +56,7 @@ def daemon_that_knows_everything(root):
         orch.tick()
         wait_until(lambda: [r for r in orch.runs() if r["state"] == "succeeded"], "the night is done")
         send(orch, night("minime05", "20260408"), skip=("000000",))
+        orch.put("raw/" + "a-long-name" * 18, "x")
         orch.tick()
         orch.failed = orch.ctl("launch", "broken_job", "--detach", "-s", "observation_date=20260409")["run"]
         orch.wait_run(orch.failed)

@@ -127,6 +127,11 @@ def test_machine_side(orch, page):
     tree.fromstring(page.text("/badge/analyze.svg"))
     assert page.get("/badge/nothing.svg")[0] == 404
     assert page.get("/nowhere")[0] == 404 and page.get("/runs/999")[0] == 404 and page.get("/runs/1x")[0] == 404
+    assert page.get("/healthz?verbose")[0] == 200 and "sensors: ok" in page.text("/healthz")
+    status, headers, body = page.get("/no<b>/where")
+    assert status == 404 and headers["Content-Type"].startswith("text/html") and b"There is no page at /no&lt;b&gt;/where." in body
+    status, headers, body = page.get("/api/v1/no\"where")
+    assert status == 404 and headers["Content-Type"] == "application/json" and json.loads(body)["error"]["code"] == "not_found"
     assert page.get("/", Host="evil.example")[0] == 421
 
 
