@@ -132,8 +132,11 @@ static void record_failure(struct sender_slot *slot, const struct err *err, tm_m
 	    " WHERE id = ?1",
 	    "itsss", slot->row, clock_now() + wait, err_class_name(err->class), err->code[0] ? err->code : NULL,
 	    err->text);
-	/* More often than not it is the sink's fault: the rows behind this one need not find that out one by one. */
-	slot->paused_until = clock_mono() + MIN(wait, (tm_ms)PAUSE_MAX_MS);
+	/*
+	 * More often than not it is the sink's fault: the rows behind this one need not find that out one by one.  Who says
+	 * until when he takes nothing is asked nothing until then.
+	 */
+	slot->paused_until = clock_mono() + (retry_after > 0 ? wait : MIN(wait, (tm_ms)PAUSE_MAX_MS));
 	log_warn("notification %s event=%s: not delivered, next try in %" PRId64 " s: %s", slot->name,
 	    slot->delivery->id, (wait + 999) / 1000, err->text);
 }
@@ -238,32 +241,44 @@ static void expire(struct sender *s, tm_ms now)
 		engine_kick(s->engine);
 }
 
+/*
+ * What belongs together is told in order: a recovery that came before its trouble would leave an issue open for ever.  So
+ * a row waits for those of its group (and label, where each has a row) that wait for their next try.
+ */
+#define TEAM                                                         \
+	"coalesce(json_extract(data, '$.group'), '') || char(10) ||" \
+	" CASE WHEN ?3 THEN coalesce(json_extract(data, '$.labels[0]'), '') ELSE '' END"
+
+/* The first row that may begin, if any. */
+static bool begin_first(struct sender *s, const struct conf_notification *to, tm_ms now)
+{
+	struct sql_row *row = sql_query(sql_of(s),
+	    "SELECT id, kind, subject, data, created_at, attempts FROM outbox"
+	    " WHERE sink = ?1 AND state = 'pending' AND next_at <= ?2 AND " TEAM " NOT IN (SELECT " TEAM
+	    " FROM outbox WHERE sink = ?1 AND state = 'pending' AND next_at > ?2) ORDER BY id LIMIT 1",
+	    "sti", to->name, now, (int64_t)((to->type->flags & SINK_PER_LABEL) != 0));
+	bool found = sql_next(row);
+
+	if (found)
+		begin(s, to, row);
+	sql_end(row);
+	return found;
+}
+
 /* Begin what can begin; returns when to look again. */
 static tm_ms look_at(struct sender *s, const struct conf_notification *to, tm_ms now)
 {
 	const struct sender_slot *slot = slot_find(s, to->name);
-	struct sql_row *row;
-	tm_ms due = TIME_NEVER;
 
 	if (slot != NULL && (slot->delivery != NULL || slot->settling))
 		return TIME_NEVER;
 	if (slot != NULL && slot->paused_until > clock_mono())
 		return now + slot->paused_until - clock_mono();
-	row = sql_query(sql_of(s),
-	    "SELECT id, kind, subject, data, created_at, attempts, next_at FROM outbox"
-	    " WHERE sink = ?1 AND state = 'pending' ORDER BY next_at > ?2, CASE WHEN next_at > ?2 THEN next_at "
-	    "END, id"
-	    " LIMIT 1",
-	    "st", to->name, now);
-	if (sql_next(row)) {
-		due = sql_int(row, 6);
-		if (due <= now) {
-			begin(s, to, row);
-			due = TIME_NEVER;
-		}
-	}
-	sql_end(row);
-	return due;
+	if (begin_first(s, to, now))
+		return TIME_NEVER;
+	return sql_get_int(sql_of(s), TIME_NEVER,
+	    "SELECT min(next_at) FROM outbox WHERE sink = ?1 AND state = 'pending' AND next_at > ?2", "st",
+	    to->name, now);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)

@@ -4,6 +4,7 @@
 #include "notify/sinks.h"
 
 #include "base/codec.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/utctime.h"
 #include "conf/conf.h"
@@ -30,6 +31,7 @@ struct email {
 	struct http_request *request;
 	struct strbuf letter;
 	size_t sent;
+	char reply[200]; /* of the server to a reader's address that it would not take */
 };
 
 static void email_free(struct email *m)
@@ -44,6 +46,7 @@ static void email_free(struct email *m)
 /* Words that are not ASCII as RFC 2047 has them, each short enough for a line; control bytes never get out. */
 static void add_header_text(struct strbuf *out, const char *text)
 {
+	char *clean = xstrdup(text);
 	size_t n = strlen(text);
 	bool plain = true;
 
@@ -51,9 +54,13 @@ static void add_header_text(struct strbuf *out, const char *text)
 		plain &= text[i] >= ' ' && text[i] < 127;
 	if (plain && n < 200) {
 		strbuf_addstr(out, text);
+		free(clean);
 		return;
 	}
-	while (n > 0) {
+	for (char *p = clean; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 127)
+			*p = ' ';
+	for (text = clean; n > 0;) {
 		size_t take = MIN(n, (size_t)42);
 
 		while (take < n && take > 1 && ((unsigned char)text[take] & 0xc0) == 0x80)
@@ -64,6 +71,7 @@ static void add_header_text(struct strbuf *out, const char *text)
 		text += take;
 		n -= take;
 	}
+	free(clean);
 }
 
 static void add_date(struct strbuf *out, const char *iso)
@@ -126,15 +134,38 @@ static size_t read_letter(char *p, size_t size, size_t n, void *arg)
 	return take;
 }
 
+/*
+ * Of mailboxes servers speak by 45x and 55x.  An address that is no more must not keep the letter from all others; one
+ * that is to be tried later ends the attempt before anybody has got it.
+ */
+static size_t on_reply(char *p, size_t size, size_t n, void *arg)
+{
+	struct email *m = arg;
+	size_t len = size * n;
+
+	if (len < 4 || (p[0] != '4' && p[0] != '5') || p[1] != '5')
+		return len;
+	if (m->reply[0] == '\0' || p[0] == '4')
+		snprintf(m->reply, sizeof(m->reply), "%.*s", (int)MIN(strcspn(p, "\r\n"), len), p);
+	return p[0] == '4' ? 0 : len;
+}
+
 static void on_end(int code, const struct err *failed, void *arg)
 {
 	struct email *m = arg;
 	struct delivery *d = m->delivery;
+	const struct email_conf *c = d->conf->opts;
 	struct err err = failed ? *failed : ERR_INIT;
 
 	/* A reply of 5xx is the server's last word on this letter, 4xx is not. */
-	if (failed != NULL && code >= 400 && code < 600)
+	if (failed != NULL && m->reply[0] != '\0')
+		err_code(&err, m->reply[0] == '5' ? ERR_PERMANENT : ERR_TRANSIENT, "smtp", "%s: %s", c->host,
+		    m->reply);
+	else if (failed != NULL && code >= 400 && code < 600)
 		err_code(&err, code >= 500 ? ERR_PERMANENT : ERR_TRANSIENT, "smtp", "%s", failed->text);
+	else if (failed == NULL && m->reply[0] != '\0')
+		log_warn("notification %s: %s does not take the letter for one of its readers: %s",
+		    d->conf->name, c->host, m->reply);
 	email_free(m);
 	d->mem = NULL;
 	delivery_done(d, failed ? &err : NULL, 0);
@@ -197,6 +228,9 @@ static int email_send(struct delivery *d, struct err *err)
 		to = curl_slist_append(to, c->to.v[i]);
 	curl_easy_setopt(easy, CURLOPT_MAIL_FROM, c->from);
 	curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, to);
+	curl_easy_setopt(easy, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_reply);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, m);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_letter);
 	curl_easy_setopt(easy, CURLOPT_READDATA, m);
@@ -221,8 +255,12 @@ static void email_cancel(struct delivery *d)
 static int check_address(const char *address, struct err *err)
 {
 	const char *at = strchr(address, '@');
+	bool odd = strpbrk(address, "<>,;\"\\") != NULL;
 
-	if (at == NULL || at == address || at[1] == '\0' || strpbrk(address, " \t<>,;\"\\") != NULL)
+	for (const char *p = address; *p != '\0'; p++)
+		odd |= *p <= ' ' ||
+		       *p >= 127; /* signed or not: neither control bytes nor letters that need SMTPUTF8 */
+	if (odd || at == NULL || at == address || at[1] == '\0')
 		return err_set(err, ERR_CONFIG, "'%.100s' is not NAME@DOMAIN", address);
 	return 0;
 }

@@ -2,12 +2,15 @@
  * Issues on GitHub (or a server that speaks its API): one open issue for each group and label.
  *
  *     list open issues --found--> look for this event --absent--> comment --> (recovered: close)
- *            |                     among the comments
+ *      with the label,             among the comments
+ *       then all of them
+ *            |
  *            \--none--> create (recovered: nothing to do)
  *
  * The issue of a group and label is known by a mark in its text, an event by a mark in the issue or comment that tells
  * it, so whatever an earlier attempt got done is found and not done again.  Issues are listed, not searched: the search
- * index lags behind.
+ * index lags behind.  Those with the label come first, which finds it in one request; but a token that may not push has
+ * its labels dropped without a word, and people take labels away, so nothing is opened before all were looked at.
  */
 #include "config.h"
 
@@ -16,6 +19,7 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/template.h"
+#include "base/utctime.h"
 #include "conf/conf.h"
 #include "store/sigv4.h"
 
@@ -23,12 +27,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_MAX (16 << 20)
-#define PER_PAGE   50
-#define PAGES_MAX  20
-#define TITLE_MAX  250
-#define LABEL_MAX  50 /* GitHub's own limit */
-#define URL_MAX    4096
+#define ANSWER_MAX      (16 << 20)
+#define PER_PAGE        50
+#define PAGES_MAX       20
+#define TITLE_MAX       250
+#define LABEL_MAX       50 /* GitHub's own limit */
+#define URL_MAX         4096
+#define CLOCKS_APART_MS 86400000
 
 struct github_conf {
 	char *repository, *api, *title, *ca_file;
@@ -46,7 +51,7 @@ struct github {
 	struct http_request *request;
 	char *body; /* being sent */
 	char issue_mark[64], event_mark[128];
-	char label[LABEL_MAX + 1]; /* the one the issue is listed by */
+	char label[LABEL_MAX + 1]; /* the one that issues are listed by; empty: all are */
 	int64_t issue;
 	int page;
 	bool unassigned; /* the server did not like the assignees */
@@ -252,17 +257,34 @@ static void list_issues(struct github *g, struct err *err, int *rc)
 {
 	struct strbuf path = STRBUF_INIT(URL_MAX);
 
-	strbuf_addf(&path, "?state=open&per_page=%d&page=%d&labels=", PER_PAGE, g->page);
-	sigv4_encode(&path, g->label, strlen(g->label), false);
+	strbuf_addf(&path, "?state=open&per_page=%d&page=%d", PER_PAGE, g->page);
+	if (g->label[0] != '\0') {
+		strbuf_addstr(&path, "&labels=");
+		sigv4_encode(&path, g->label, strlen(g->label), false);
+	}
 	*rc = request(g, "GET", path.buf, NULL, on_issues, err);
 	strbuf_release(&path);
 }
 
+static void list_more(struct github *g)
+{
+	struct err err = ERR_INIT;
+	int rc;
+
+	list_issues(g, &err, &rc);
+	if (rc == -1)
+		finish(g, &err, 0);
+}
+
+/* Not older than the event, but for how far apart the clocks of two machines may be. */
 static void list_comments(struct github *g)
 {
-	char *path = xasprintf("/%" PRId64 "/comments?per_page=%d&page=%d&since=%s", g->issue, PER_PAGE,
-	    g->page, json_str(g->delivery->event, "time", ""));
+	char since[UTCTIME_MAX], *path;
+	tm_ms at = 0;
 
+	utctime_parse(json_str(g->delivery->event, "time", ""), &at);
+	path = xasprintf("/%" PRId64 "/comments?per_page=%d&page=%d&since=%s", g->issue, PER_PAGE, g->page,
+	    utctime_format(MAX(at - CLOCKS_APART_MS, (tm_ms)0), since));
 	follow(g, "GET", path, NULL, on_comments);
 	free(path);
 }
@@ -311,8 +333,6 @@ static const json_t *find_issue(const struct github *g, const json_t *list)
 static void judge_issues(struct github *g, const json_t *list)
 {
 	const json_t *issue = find_issue(g, list);
-	struct err err = ERR_INIT;
-	int rc = 0;
 
 	if (issue != NULL) {
 		g->issue = json_int(issue, "number", 0);
@@ -323,9 +343,11 @@ static void judge_issues(struct github *g, const json_t *list)
 			list_comments(g);
 	} else if (json_array_size(list) >= PER_PAGE && g->page < PAGES_MAX) {
 		g->page++;
-		list_issues(g, &err, &rc);
-		if (rc == -1)
-			finish(g, &err, 0);
+		list_more(g);
+	} else if (g->label[0] != '\0') {
+		g->label[0] = '\0';
+		g->page = 1;
+		list_more(g);
 	} else if (is_recovery(g)) {
 		finish(g, NULL, 0); /* closed by hand already */
 	} else {

@@ -6,10 +6,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RETRY_AFTER_MAX_MS INT64_C(86400000)
+#define LIMITED_MS         60000
 
 int header_secret(struct strvec *headers, const char *prefix, const struct secret_ref *ref, struct err *err)
 {
@@ -31,32 +33,44 @@ void headers_wipe(struct strvec *headers)
 	strvec_release(headers);
 }
 
-/* Seconds from now, or from the epoch; dates are rare enough to be left alone. */
-static tm_ms seconds_header(const struct http_response *r, const char *name, bool from_epoch)
+/* Seconds from now or from the epoch, or a date. */
+static tm_ms wait_of(const struct http_response *r, const char *name, bool from_epoch)
 {
 	const char *s = http_header(r, name);
 	char *end;
 	long long v = s ? strtoll(s, &end, 10) : 0;
 
-	if (s == NULL || end == s || *end != '\0' || v <= 0 || v > INT64_C(100000000000))
+	if (s != NULL && (end == s || *end != '\0')) {
+		v = (long long)curl_getdate(s, NULL);
+		from_epoch = true;
+	}
+	if (v <= 0 || v > INT64_C(100000000000))
 		return 0;
 	return MIN(MAX(v * 1000 - (from_epoch ? clock_now() : 0), (tm_ms)0), RETRY_AFTER_MAX_MS);
+}
+
+/* GitHub may limit without a header; it wants a minute of silence then. */
+static bool says_limited(const struct http_response *r)
+{
+	return (r->status == 403 || r->status == 429) &&
+	       strcasestr(r->body.buf, "secondary rate limit") != NULL;
 }
 
 int http_judge(const char *what, const struct http_response *r, tm_ms *retry_after, struct err *err)
 {
 	const char *left = http_header(r, "x-ratelimit-remaining");
 	bool limited = r->status == 429 || http_header(r, "retry-after") != NULL ||
-	               (left != NULL && strcmp(left, "0") == 0);
+	               (left != NULL && strcmp(left, "0") == 0) || says_limited(r);
 	bool passing = r->status >= 500 || r->status == 408 || r->status == 425 ||
 	               (limited && (r->status == 429 || r->status == 403));
 
 	if (r->status >= 200 && r->status < 300)
 		return 0;
 	if (passing)
-		*retry_after = MAX(seconds_header(r, "retry-after", false),
-		    left != NULL && strcmp(left, "0") == 0 ? seconds_header(r, "x-ratelimit-reset", true)
-		                                           : (tm_ms)0);
+		*retry_after = MAX(wait_of(r, "retry-after", false),
+		    left != NULL && strcmp(left, "0") == 0 ? wait_of(r, "x-ratelimit-reset", true) : (tm_ms)0);
+	if (*retry_after == 0 && says_limited(r))
+		*retry_after = LIMITED_MS;
 	return err_code(
 	    err, passing ? ERR_TRANSIENT : ERR_PERMANENT, "http.status", "%s: status %d", what, r->status);
 }

@@ -80,8 +80,9 @@ class Webhook(Server):
 class GitHub(Server):
     """Issues of one repository, checked as strictly as the real thing does what we use of it."""
 
-    def __init__(self, repository, token, users=()):
-        self.repository, self.token, self.users = repository, token, set(users)
+    def __init__(self, repository, token, users=(), pushes=True):
+        """pushes: whether the token may push; the labels and assignees of one that may not are dropped without a word."""
+        self.repository, self.token, self.users, self.pushes = repository, token, set(users), pushes
         self.issues, self.requests, self.faults, self.lock = [], [], [], threading.Lock()
         self._serve(type("Handler", (_Http,), {}), http.server.ThreadingHTTPServer)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -129,7 +130,7 @@ class GitHub(Server):
 
     def _list(self, query):
         assert query["state"] == "open"
-        wanted = set(query["labels"].split(","))
+        wanted = set(query["labels"].split(",")) if "labels" in query else set()
         found = [i for i in reversed(self.issues) if i["state"] == "open" and wanted <= set(i["labels"])]
         return 200, self._page(found, query), {}
 
@@ -138,6 +139,8 @@ class GitHub(Server):
             return 422, {"message": "Validation Failed"}, {}
         if not set(data["assignees"]) <= self.users:
             return 422, {"message": "Validation Failed: assignees"}, {}
+        if not self.pushes:
+            data |= {"labels": [], "assignees": []}
         issue = {**data, "number": len(self.issues) + 1, "state": "open", "comments": []}
         self.issues.append(issue)
         return 201, issue, {}
@@ -149,7 +152,7 @@ class GitHub(Server):
 
 
 class Smtp(Server):
-    """refuse: {command: reply} of what it does not take; tls: None, "tls" or "starttls", with that context."""
+    """refuse: {command: reply} of what it does not take, or {address of a reader: reply}; tls: None, "tls" or "starttls", with that context."""
 
     def __init__(self, user=None, password=None, tls=None, context=None):
         self.letters, self.refuse, self.login = [], {}, (user, password)
@@ -203,6 +206,8 @@ class _SmtpTalk(socketserver.StreamRequestHandler):
                 letter["encrypted"] = self.encrypted
                 letter["from"] = re.search("<(.*)>", line)[1]
                 self.say("250 ok")
+            elif word == "RCPT" and (reader := re.search("<(.*)>", line)[1]) in outer.refuse:
+                self.say(outer.refuse[reader])
             elif word == "RCPT":
                 letter["to"].append(re.search("<(.*)>", line)[1])
                 self.say("250 ok")

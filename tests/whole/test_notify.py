@@ -229,6 +229,28 @@ def test_server_down_then_up_and_runs_do_not_wait(orch):
         assert sorted({e["id"] for e in hook.events()}) == sorted(r["event"] for r in rows)
 
 
+def test_a_recovery_never_overtakes_its_trouble(orch):
+    with Webhook(status=500) as hook:
+        project(orch, {"hook": f"{{type: webhook, url: '{hook.url}', group: '{{site}}', retry_delay: 10m}}"})
+        orch.start()
+        work(orch, code=1)
+        night(orch, state="failed")
+        wait_until(lambda: [r for r in outbox(orch) if r["attempts"] > 0], "it was tried")
+        assert orch.stop() == 0
+        hook.status, hook.seen = 200, []
+        orch.start()  # a new process knows no pause, only what the rows say
+        work(orch)
+        night(orch)
+        work(orch, code=1)
+        night(orch, site="mto", state="failed")
+        wait_until(lambda: hook.seen, "another group's is told")
+        assert [e["data"]["group"] for e in hook.events()] == ["mto"] and len(outbox(orch, "pending")) == 2
+        assert orch.stop() == 0
+        orch.start(env={"ORCH_CLOCK_OFFSET_MS": str(20 * 60 * 1000)})
+        settled(orch, 3)
+        assert [(e["data"]["group"], e["data"]["kind"]) for e in hook.events()[1:]] == [("uao", "failed"), ("uao", "recovered")]
+
+
 @pytest.mark.parametrize("status,headers", [(500, {}), (429, {"Retry-After": "0"}), (404, {}), (None, {})])
 def test_an_answer_that_is_no_success_is_tried_again(orch, status, headers):
     with Webhook(status=status, headers=headers) as hook:
@@ -408,6 +430,54 @@ def test_github_limits_and_refusals(orch):
         assert len(hub.issues) == 61 and len(hub.issues[0]["comments"]) == 1
 
 
+def test_github_finds_its_issue_without_the_label(orch):
+    """Of a token that may not push the labels are dropped, and people take labels away."""
+    with GitHub("obs/nights", CANARY, users=("ann", "bob"), pushes=False) as hub:
+        for i in range(60):  # so that ours is beyond the first page of all
+            hub.open_by_hand(f"other {i}", "other")
+        project(orch, {"issues": github(hub)})
+        orch.start()
+        work(orch, warn=[BAD_LASER])
+        night(orch)
+        settled(orch, 1)
+        ours = hub.issues.pop()
+        assert ours["labels"] == []
+        hub.issues.insert(0, ours)  # the newest is listed first
+        for i, issue in enumerate(hub.issues):
+            issue["number"] = i + 1
+        night(orch)
+        settled(orch, 2)
+        work(orch)
+        night(orch)
+        settled(orch, 3)
+        assert len(hub.issues) == 61 and len(ours["comments"]) == 2 and ours["state"] == "closed"
+
+
+@pytest.mark.parametrize("answer", [
+    (403, {"message": "You have exceeded a secondary rate limit. Please wait."}, {}),
+    (403, {"message": "limit"}, {"Retry-After": "90"}),
+    (429, {"message": "limit"}, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9999999999"}),
+    (503, {"message": "maintenance"}, {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}),
+])
+def test_github_waits_as_long_as_it_is_told(orch, answer):
+    """The second event asks nothing meanwhile; with a clock that has gone on both come through, in order."""
+    with GitHub("obs/nights", CANARY, users=("ann", "bob", "cy")) as hub:
+        hub.faults.append((("GET", ISSUES), answer, False))
+        project(orch, {"issues": github(hub).replace("retry_max_delay: 100ms", "retry_max_delay: 5m")})
+        orch.start()
+        work(orch, warn=[BAD_LASER])
+        night(orch)
+        row = wait_until(lambda: next((r for r in outbox(orch) if r["attempts"] > 0), None), "it was tried")
+        assert row["error"]["class"] == "transient" and answer[1]["message"][:20] in row["error"]["text"]
+        night(orch, site="mto")
+        assert orch.ctl("status")["outbox"]["pending"] == 2
+        assert orch.stop() == 0
+        assert len(hub.requests) == 1
+        orch.start(env={"ORCH_CLOCK_OFFSET_MS": "360000"})
+        settled(orch, 2)
+        assert ["uao" in i["title"] for i in hub.issues] == [True, False]
+
+
 def test_github_wrong_token_is_visible_and_harmless(orch):
     with GitHub("obs/nights", "another", users=()) as hub:
         project(orch, {"issues": github(hub)})
@@ -498,6 +568,39 @@ def test_email_refused_then_taken(orch, word, reply, klass):
         assert len(smtp.letters) == 1
 
 
+def test_email_that_one_reader_cannot_get(orch):
+    """An address that is no more keeps nothing from the others; one that is busy is tried again, with all."""
+    with Smtp() as smtp:
+        smtp.refuse["bob@obs.example"] = "450 4.2.0 greylisted"
+        project(orch, {"mail": email(smtp)})
+        orch.start()
+        work(orch, code=1)
+        night(orch, state="failed")
+        row = wait_until(lambda: next((r for r in outbox(orch) if r["attempts"] > 1), None), "it was tried twice")
+        assert row["error"]["class"] == "transient" and "450 4.2.0 greylisted" in row["error"]["text"] and not smtp.letters
+        smtp.refuse["bob@obs.example"] = "550 5.1.1 no such mailbox"
+        settled(orch, 1)
+        assert [letter["to"] for letter in smtp.letters] == [["ann@obs.example"]]
+        assert "550 5.1.1 no such mailbox" in orch.log.read_text()
+        smtp.refuse["ann@obs.example"] = "551 5.1.6 moved"
+        night(orch, state="failed")
+        row = wait_until(lambda: next((r for r in outbox(orch, "pending") if r["attempts"] > 1), None), "nobody takes it")
+        assert row["error"]["class"] == "permanent" and len(smtp.letters) == 1
+
+
+def test_email_header_of_hostile_words(orch):
+    with Smtp() as smtp:
+        project(orch, {"mail": email(smtp, "subject: '{label} {title}', ")})
+        orch.start()
+        work(orch, warn=[("warning:x\r\nBcc: x@evil.example\r\n\r\nbody\x7f", "text")])
+        night(orch)
+        settled(orch, 1)
+        (letter,) = smtp.letters
+        message = letter["message"]
+        assert message["Bcc"] is None and "  Bcc" in message["Subject"]
+        assert not any(c < " " or c == "\x7f" for c in message["Subject"]) and message["Message-ID"]
+
+
 # ---- command
 
 def test_command_gets_the_event_and_its_failure_is_told(orch):
@@ -552,6 +655,8 @@ def test_command_that_misbehaves(orch, body, text):
     ("{type: github, repository: a/b, token: {env: A}, titles: {x: '{'}}", "titles"),
     ("{type: email, host: m.example, from: a@b, to: [c@d], user: u, password: {env: A}, tls: none}", "unencrypted"),
     ("{type: email, host: m.example, from: a@b, to: ['x<y@z>']}", "NAME@DOMAIN"),
+    ('{type: email, host: m.example, from: a@b, to: ["x@y\\r\\nBcc:z@y"]}', "control character"),
+    ("{type: email, host: m.example, from: a@b, to: ['é@y']}", "NAME@DOMAIN"),
     ("{type: command}", "command"),
 ])
 def test_bad_configuration(orch, text, problem):
