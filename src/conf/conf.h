@@ -101,7 +101,9 @@ struct conf_limits {
 	int64_t max_steps; /* processes at once */
 	int64_t max_queued; /* runs waiting; beyond it requests wait in their sensor */
 	int64_t keep_runs; /* finished runs kept in the history */
+	int64_t keep_materializations; /* of an asset and partition */
 	tm_ms keep_ticks; /* age of tick history kept */
+	tm_ms keep_run_keys; /* age from which the run key of an upload that is gone is forgotten */
 	int64_t keep_keys; /* key index entries per sensor */
 	int64_t log_bytes; /* stdout and stderr kept per attempt */
 	tm_ms drain; /* SIGTERM: how long running steps may go on before the daemon leaves them behind */

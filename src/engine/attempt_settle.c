@@ -3,6 +3,7 @@
 
 #include "engine/attempt_priv.h"
 
+#include "engine/made.h"
 #include "engine/orphans.h"
 
 #include "base/fs.h"
@@ -139,20 +140,11 @@ static void count_attempt(struct attempt *a, const struct exitrec *rec)
 
 static void succeed(struct engine *e, struct run_step *step, struct exitrec *rec)
 {
-	char *metadata;
-
 	step->outcome = result_parse(step_outcome_name(rec->outcome));
 	step->metadata = rec->metadata ? json_incref(rec->metadata) : json_object();
 	step_set_state(e->state, step, STEP_SUCCEEDED, e->now);
-	if (step->run->dry_run)
-		return;
-	metadata = json_text(step->metadata);
-	sql_do(e->state->sql,
-	    "INSERT INTO materialization(asset, partition, run_id, at, outcome, metadata) VALUES(?1, ?2, ?3, "
-	    "?4, ?5, ?6)",
-	    "ssitss", step->asset, step->run->partition, step->run->id, e->now, result_name(step->outcome),
-	    metadata);
-	free(metadata);
+	if (!step->run->dry_run)
+		made_record(e->state, step, &e->conf->limits, e->now);
 }
 
 /* It asked for it: neither a failure nor charged. */
@@ -162,6 +154,7 @@ static void wait_again(struct engine *e, struct run_step *step, tm_ms at)
 	snprintf(step->err.code, sizeof(step->err.code), STEP_AGAIN);
 	step->not_before = MAX(at, e->now + AGAIN_MIN_MS);
 	step_set_state(e->state, step, STEP_RETRYING, e->now);
+	prune_agains(e, step);
 }
 
 static void fail(struct engine *e, struct run_step *step, const char *kill_reason)

@@ -72,6 +72,7 @@ struct engine *engine_new(struct event_base *base, struct state *state, struct c
 		return NULL;
 	}
 	start_us = clock_mono_us();
+	e->prune = prune_new();
 	watch_start_all(e);
 	recover_runs(e);
 	prune_orphans(e);
@@ -123,6 +124,7 @@ void engine_free(struct engine *e)
 	drop_events(e);
 	drop_runs(e);
 	spawner_free(e->spawner);
+	prune_free(e->prune);
 	if (e->turn_event != NULL)
 		event_free(e->turn_event);
 	if (e->timer_event != NULL)

@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 
+struct prune;
 struct shared_store;
 struct spawner;
 struct watch;
@@ -57,8 +58,7 @@ struct engine {
 	tm_ms drain_until; /* monotonic */
 	void (*on_drained)(void *);
 	void *drained_arg;
-	tm_ms next_prune;
-	int64_t pruned_to; /* runs up to this one have been looked at in this pass over the history */
+	struct prune *prune;
 	struct engine_stats stats;
 	struct metric_batch counts; /* of this turn: they hold once it is committed */
 };
@@ -76,8 +76,12 @@ tm_ms schedule_turn(struct engine *);
 /* recover.c: make memory from the database and the world. */
 void recover_runs(struct engine *);
 
-/* prune.c: bounded history; returns when to come again. */
+/* prune.c: bounded history; prune_turn returns when to come again. */
+struct prune *prune_new(void);
+void prune_free(struct prune *); /* NULL is fine */
 tm_ms prune_turn(struct engine *);
+/* The step has asked to be started again: the oldest attempts that did the same go. */
+void prune_agains(struct engine *, const struct run_step *);
 /* Remove folders of runs that are not in the database (a crash between the two). */
 void prune_orphans(struct engine *);
 

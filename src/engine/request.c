@@ -180,8 +180,8 @@ static int make_sensor_run(struct engine *e, const struct conf_sensor *cs, const
 	insert(e, run);
 	*run_id = run->id;
 	sql_do(e->state->sql,
-	    "INSERT INTO run_key(sensor, run_key, generation, run_id, at) VALUES(?1, ?2, ?3, ?4, ?5)", "sssit",
-	    cs->name, run_key, req->generation, run->id, e->now);
+	    "INSERT INTO run_key(sensor, run_key, generation, run_id, at, key) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+	    "sssits", cs->name, run_key, req->generation, run->id, e->now, req->key);
 	sql_do(e->state->sql, "UPDATE sensor_key SET run_id = ?3 WHERE sensor = ?1 AND key = ?2", "ssi",
 	    cs->name, req->key, run->id);
 	return 0;

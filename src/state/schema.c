@@ -212,6 +212,12 @@ static const char *const script[] = {
     /* The outbox by state, and how many of a sink were sent. */
     [5] = "CREATE INDEX outbox_state ON outbox(state, id);"
           "CREATE INDEX outbox_sent ON outbox(sink) WHERE state = 'sent';",
+
+    /* What a run key is of, so that it can go once that is gone. */
+    [6] = "ALTER TABLE run_key ADD COLUMN key TEXT;"
+          "UPDATE run_key SET key = r.sensor_key FROM run AS r WHERE r.id = run_key.run_id;"
+          "UPDATE run_key SET key = k.key FROM sensor_key AS k"
+          " WHERE run_key.key IS NULL AND k.sensor = run_key.sensor AND k.run_id = run_key.run_id;",
 };
 
 int schema_version(void)

@@ -12,7 +12,7 @@ from orch import wait_until
 
 KEEP = 10
 LONE = 700  # runs that are the only one of their partition: more than the daemon looks at in a turn
-AGAIN = 60  # runs of one partition that was done again and again: more than it removes in a turn
+AGAIN = 6000  # runs of one partition that was done again and again: more than it removes in a turn
 TICKS = 1500  # more than it removes in a turn as well
 HOUR = 3600 * 1000
 DAY = 24 * HOUR
@@ -57,7 +57,8 @@ class History:
         places = partition.split("/") if partition else []
         for n in range(len(places)):
             self.put("run_place", place="/".join(places[:n + 1]), run_id=run)
-        make_folder(self.root, run)
+        if run % 10 == 0:
+            make_folder(self.root, run)
         if goes:
             self.doomed.add(run)
 
@@ -130,7 +131,7 @@ def prune_killed(orch, history):
     assert ids(orch.root) & history.doomed, "it was not killed in the middle"
     make_folder(orch.root, min(gone))
     orch.start()
-    assert min(gone) not in folders(orch.root)
+    wait_until(lambda: min(gone) not in folders(orch.root), "what was left behind is gone")
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "killed"])
@@ -148,9 +149,9 @@ def test_a_history_that_is_too_long(orch, killed):
         history.add_rest()
     before = {table: ask(root, f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
     all_runs = ids(root)
-    assert folders(root) == all_runs
+    assert folders(root) < all_runs
 
-    orch.start()
+    orch.start(ready=not killed)
     if killed:
         prune_killed(orch, history)
     met = set()
@@ -161,10 +162,10 @@ def test_a_history_that_is_too_long(orch, killed):
         orch.ctl("status", timeout=5)  # it answers meanwhile
         return not left and not ask(root, "SELECT 1 FROM tick WHERE reason = 'goes'")
     wait_until(all_gone, "the history is as short as it may be")
-    assert killed or len(met) > 3, f"in one piece: {met}"
+    assert killed or len(met) > 1, f"in one piece: {met}"
 
     # Folders go after the commit.
-    wait_until(lambda: folders(root) == ids(root), "no folder is without its run")
+    wait_until(lambda: folders(root) <= ids(root), "no folder is without its run")
     assert ids(root) == all_runs - history.doomed
     gone = len(history.doomed)
     for table in ("step", "attempt"):
