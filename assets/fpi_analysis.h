@@ -50,7 +50,10 @@ struct fpi_published {
  */
 int fpi_publish(struct step *, const struct fpi_analysis_conf *, const struct fpi_result *,
     struct fpi_published *out, struct err *err);
-/* The log of a failed line, for people; neither rows nor a manifest. */
+/*
+ * The log of a failed line, for people; neither rows nor a manifest.  Where an earlier analysis stands, it leaves all of that
+ * alone, the log too, and has another name, until an analysis is good again.
+ */
 int fpi_publish_log(
     struct step *, const struct fpi_analysis_conf *, const struct fpi_result *, struct err *err);
 

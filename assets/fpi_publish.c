@@ -15,6 +15,9 @@
 /* A server's short trouble is waited out here; a longer one costs an attempt of the step. */
 #define DATABASE_PATIENCE_MS 30000
 
+/* The log of a failure beside results that stand: their own log is listed, and hashed, by their manifest. */
+#define FAILED_LOG ".failed.log"
+
 static const char *place_prefix(const struct fpi_analysis_conf *conf, enum fpi_place place)
 {
 	const char *const prefix[] = {
@@ -37,6 +40,16 @@ static char *place_key(
 	while (n > 0 && prefix[n - 1] == '/')
 		n--;
 	return xasprintf("%.*s%s%04d/%s", (int)n, prefix, n > 0 ? "/" : "", setup->date.year, name);
+}
+
+/* <prefix of results>/<year>/<stem><suffix> */
+static char *result_key(const struct fpi_analysis_conf *conf, const struct fpi_result *res, const char *suffix)
+{
+	char stem[128], name[160];
+
+	fpi_stem(&res->setup, res->tag, stem);
+	snprintf(name, sizeof(name), "%s%s", stem, suffix);
+	return place_key(conf, &res->setup, FPI_PLACE_RESULTS, name);
 }
 
 static int put(struct step *step, struct store *store, const char *key, const struct strbuf *bytes,
@@ -140,18 +153,37 @@ static void warn_failed(struct step *step, const struct fpi_products *products)
 		step_warn(step, "warning:plot", "%s", products->failed.v[i]);
 }
 
+/* An earlier failure's log has had its time.  After the manifest: what a crash leaves is a log too many. */
+static int remove_failed_log(struct step *step, struct store *store, const struct fpi_analysis_conf *conf,
+    const struct fpi_result *res, struct err *err)
+{
+	char *key = result_key(conf, res, FAILED_LOG);
+	struct store_entry there;
+	int rc = store_sync_head(store, key, &there, err);
+
+	if (rc == -1 && err_is(err, "not_found")) {
+		*err = ERR_INIT;
+		rc = 0;
+	} else if (rc == 0) {
+		step_effect(step, "delete", key, there.size, NULL);
+		if (!step_dry_run(step))
+			rc = store_sync_delete(store, key, there.etag, err);
+		store_entry_release(&there);
+	}
+	free(key);
+	return rc;
+}
+
 static int publish_made(struct step *step, const struct fpi_analysis_conf *conf, const struct fpi_result *res,
     const struct fpi_products *products, struct fpi_published *out, struct err *err)
 {
 	struct store *store = step_store(step, conf->store, err);
 	struct strbuf manifest = STRBUF_INIT(16 << 20);
 	json_t *objects = json_array();
-	char stem[128], name[160], *effect, *key;
+	char stem[128], *effect, *key = result_key(conf, res, ".manifest.json");
 	int rc = store ? 0 : -1;
 
 	fpi_stem(&res->setup, res->tag, stem);
-	snprintf(name, sizeof(name), "%s.manifest.json", stem);
-	key = place_key(conf, &res->setup, FPI_PLACE_RESULTS, name);
 	effect = effect_asset(step, stem);
 	if (rc == 0)
 		rc = put_products(step, store, conf, &res->setup, products, objects, err);
@@ -163,6 +195,8 @@ static int publish_made(struct step *step, const struct fpi_analysis_conf *conf,
 		rc = commit_rows(step, conf, res, effect, out->manifest_sha256, err);
 	if (rc == 0)
 		rc = put(step, store, key, &manifest, "application/json", false, out->manifest_sha256, err);
+	if (rc == 0)
+		rc = remove_failed_log(step, store, conf, res, err);
 	snprintf(out->manifest_key, sizeof(out->manifest_key), "%s", key);
 	out->objects = (int64_t)json_array_size(objects);
 	out->sky_rows = (int64_t)res->nsky;
@@ -193,15 +227,34 @@ int fpi_publish(struct step *step, const struct fpi_analysis_conf *conf, const s
 	return rc;
 }
 
+/* -1: it could not be asked. */
+static int has_manifest(
+    struct store *store, const struct fpi_analysis_conf *conf, const struct fpi_result *res, struct err *err)
+{
+	char *key = result_key(conf, res, ".manifest.json");
+	struct store_entry there;
+	int rc = store_sync_head(store, key, &there, err);
+
+	free(key);
+	if (rc == 0) {
+		store_entry_release(&there);
+		return 1;
+	}
+	if (!err_is(err, "not_found"))
+		return -1;
+	*err = ERR_INIT;
+	return 0;
+}
+
 int fpi_publish_log(
     struct step *step, const struct fpi_analysis_conf *conf, const struct fpi_result *res, struct err *err)
 {
 	struct store *store = step_store(step, conf->store, err);
+	int stands = store ? has_manifest(store, conf, res, err) : -1, rc = -1;
 	struct fpi_products products;
 	json_t *objects = json_array();
-	int rc = -1;
 
-	if (store != NULL && fpi_products_make_log(res, &products, err) == 0) {
+	if (stands != -1 && fpi_products_make_log(res, stands ? FAILED_LOG : ".log", &products, err) == 0) {
 		rc = put_products(step, store, conf, &res->setup, &products, objects, err);
 		fpi_products_release(&products);
 	}

@@ -121,10 +121,11 @@ static int make_text(const struct fpi_result *r, struct fpi_products *out, enum 
 	return sb->overflowed ? err_set(err, ERR_BUG, "%s is too large", out->v[out->n - 1].name) : 0;
 }
 
-int fpi_products_make_log(const struct fpi_result *r, struct fpi_products *out, struct err *err)
+int fpi_products_make_log(
+    const struct fpi_result *r, const char *suffix, struct fpi_products *out, struct err *err)
 {
 	*out = (struct fpi_products){0};
-	if (make_text(r, out, FPI_PLACE_RESULTS, ".log", fpi_nightlog_write, err) == 0)
+	if (make_text(r, out, FPI_PLACE_RESULTS, suffix, fpi_nightlog_write, err) == 0)
 		return 0;
 	fpi_products_release(out);
 	return -1;

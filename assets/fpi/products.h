@@ -35,8 +35,9 @@ void fpi_diagnostics_name(const struct fpi_setup *, const char *tag, char out[16
 /* Everything of a success: HDF5, npz, log, Level-1 text where the instrument sends it, three pictures and their copies. */
 int fpi_products_make(
     const struct fpi_result *, const struct fpi_provenance *, struct fpi_products *out, struct err *err);
-/* Only the log: what remains of a failure. */
-int fpi_products_make_log(const struct fpi_result *, struct fpi_products *out, struct err *err);
+/* Only the log, named <stem><suffix>: what remains of a failure. */
+int fpi_products_make_log(
+    const struct fpi_result *, const char *suffix, struct fpi_products *out, struct err *err);
 void fpi_products_release(struct fpi_products *);
 
 #endif

@@ -321,7 +321,7 @@ static void test_little(void)
 	is_int(p.failed.n, 3, "its pictures fail");
 	is_int(p.n, 3, "the rest is there");
 	fpi_products_release(&p);
-	ok(fpi_products_make_log(&empty, &p, &err) == 0 && p.n == 1 &&
+	ok(fpi_products_make_log(&empty, ".log", &p, &err) == 0 && p.n == 1 &&
 	        find(&p, FPI_PLACE_RESULTS, "minime13_uao_20260417_xr.log"),
 	    "or the log alone");
 	fpi_products_release(&p);

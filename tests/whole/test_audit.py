@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 
 import pytest
@@ -285,3 +286,43 @@ def test_servers_that_are_down_are_not_losses(orch):
     assert "nothing is missing" in project.text("audit")
     with pytest.raises(Failed):
         audit(project, "a", "b")
+
+
+def test_an_analysis_that_fails_after_a_good_one(done):
+    """It leaves what stands alone, its log has a name of its own, and goes once an analysis is good again."""
+    sites = done.root / "sites-and-instruments.yaml"
+    good = sites.read_text()
+    again = ("materialize", "analyze", "--wait", "-s", "site=uao", "-s", "observation_date=20260407", "-s", "instrument_name=minime05")
+    stands = done.keys("results/")
+    log = next(k for k in stands if k.endswith(".log"))
+    kept = done.read(log)
+
+    sites.write_text(at_the_antipode(good))
+    run = done.ctl(*again)
+    assert run["outcome"] == "warnings" and "failed_all_processing_1_errors" in json.dumps(run), run
+    failed = log.replace(".log", ".failed.log")
+    assert done.keys("results/") == sorted([*stands, failed])
+    assert done.read(log) == kept and b"Sun up during" in done.read(failed)
+    assert audit(done, "--deep")["clean"]
+
+    sites.write_text(good)
+    assert done.ctl(*again)["outcome"] == "ok"
+    assert done.keys("results/") == stands
+    assert audit(done, "--deep")["findings"] == []
+
+
+def test_a_first_analysis_that_fails(project):
+    """There is nothing yet that a log could belong to: it has its usual name."""
+    sites = project.root / "sites-and-instruments.yaml"
+    good = sites.read_text()
+    sites.write_text(at_the_antipode(good))
+    send(project, night("minime05", "20260407"))
+    project.wait_run(project.tick(SENSOR, "--wait")["runs"][0]["run"])
+    assert [k.rsplit(".", 1)[1] for k in project.keys("results/")] == ["log"]
+
+
+def at_the_antipode(sites):
+    """The table of sites with uao where it is day when its images are taken."""
+    moved = re.sub(r"(?ms)(^  uao:.*?lon_deg: )-?[0-9.]+", r"\g<1>92.0", sites, count=1)
+    assert moved != sites
+    return moved
