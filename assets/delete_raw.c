@@ -126,6 +126,7 @@ static const char *const cleanup_sections[] = {"sites", NULL};
 const struct asset_type asset_delete_raw = {
     .name = "delete_raw",
     .summary = "delete raw pieces after everything made of them was verified to be durable",
+    .code_version = "1",
     .opts = cleanup_opts,
     .conf_size = sizeof(struct cleanup_conf),
     .run_opts = cleanup_run_opts,

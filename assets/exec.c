@@ -114,6 +114,7 @@ static int exec_check(const void *p, struct err *err)
 const struct asset_type asset_exec = {
     .name = "exec",
     .summary = "run a command; scripts with the dagster-pipes package run unchanged",
+    .code_version = "1",
     .opts = exec_opts,
     .conf_size = sizeof(struct exec_conf),
     .flags = ASSET_COMMAND | ASSET_ANY_CONFIG,

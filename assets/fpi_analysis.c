@@ -143,6 +143,7 @@ static const char *const sections[] = {"sites", "instruments", "networks", "vers
 const struct asset_type asset_fpi_analysis = {
     .name = "fpi_analysis",
     .summary = "winds and temperatures of a night of Fabry-Perot images",
+    .code_version = "1",
     .opts = opts,
     .conf_size = sizeof(struct fpi_analysis_conf),
     .run_opts = run_opts,

@@ -159,6 +159,7 @@ static int unzip_check(const void *arg, struct err *err)
 const struct asset_type asset_unzip_chunked_archive = {
     .name = "unzip_chunked_archive",
     .summary = "unpack a .tar.gz that arrived in numbered pieces, one object per file",
+    .code_version = "1",
     .opts = unzip_opts,
     .conf_size = sizeof(struct unzip_conf),
     .run_opts = unzip_run_opts,

@@ -62,6 +62,7 @@ struct conf_asset {
 	tm_ms stall; /* longest time without progress; 0: none */
 	tm_ms grace; /* between TERM and KILL */
 	tm_ms fresh_within; /* it is late when it was last made longer ago; 0: it is never late */
+	char *code_version; /* of what the user's part of it does, beside that of its type; NULL: none */
 	char *description;
 	size_t index; /* position in conf->assets, which is in dependency order */
 };

@@ -137,8 +137,10 @@ void attempt_begin(struct engine *e, struct run_step *step)
 	struct attempt *a;
 
 	step->attempts++;
-	if (step->run_uid[0] == '\0')
-		handover_run_uid(step, step->run_uid);
+	if (step->run_uid[0] == '\0') {
+		step->code_version = handover_code_version(step->conf);
+		handover_run_uid(step, step->code_version, step->run_uid);
+	}
 	a = attempt_new(e, step, step->attempts);
 	a->started_at = e->now;
 	sql_do(e->state->sql,

@@ -199,7 +199,13 @@ static json_t *sections_json(const struct run_step *step)
 	return obj;
 }
 
-void handover_run_uid(const struct run_step *step, char out[65])
+char *handover_code_version(const struct conf_asset *asset)
+{
+	return xasprintf("%s%s%s", asset->type->code_version, asset->code_version ? "/" : "",
+	    asset->code_version ? asset->code_version : "");
+}
+
+void handover_run_uid(const struct run_step *step, const char *code_version, char out[65])
 {
 	json_t *upstream = json_array(), *identity;
 	char *text;
@@ -209,7 +215,7 @@ void handover_run_uid(const struct run_step *step, char out[65])
 	identity = json_pack("{s:s, s:s, s:o, s:s, s:O, s:s?, s:o, s:s}", "asset", step->asset, "type",
 	    step->conf->type->name, "options", opt_to_json(step->conf->type->opts, step->conf->opts),
 	    "partition", step->run->partition, "config", step->run->config, "generation", step->run->generation,
-	    "upstream", upstream, "software", PACKAGE_VERSION);
+	    "upstream", upstream, code_version ? "code" : "software", code_version ? code_version : "0.1.0");
 	text = json_canonical(identity);
 	sha256_hex(text, strlen(text), out);
 	free(text);
@@ -231,6 +237,7 @@ int handover_context(const struct run_step *step, int64_t attempt, const char *d
 	    .job = run->job,
 	    .asset = step->asset,
 	    .type = step->conf->type->name,
+	    .code_version = step->conf->code_version,
 	    .partition = run->partition,
 	    .hold = hold,
 	    .ledger = ledger,

@@ -320,7 +320,8 @@ static struct conf_asset **old_assets(struct engine *e, const char *list, size_t
 static void inherit_steps(struct engine *e, struct run *run, int64_t old)
 {
 	struct sql_row *row = sql_query(e->state->sql,
-	    "SELECT asset, outcome, metadata, run_uid, ended_at FROM step WHERE run_id = ?1 AND state = "
+	    "SELECT asset, outcome, metadata, run_uid, ended_at, code_version FROM step WHERE run_id = ?1 AND "
+	    "state = "
 	    "'succeeded'",
 	    "i", old);
 
@@ -334,6 +335,7 @@ static void inherit_steps(struct engine *e, struct run *run, int64_t old)
 		s->metadata = sql_is_null(row, 2) ? NULL : json_loads(sql_text(row, 2), 0, NULL);
 		snprintf(s->run_uid, sizeof(s->run_uid), "%s", sql_text(row, 3) ? sql_text(row, 3) : "");
 		s->ended_at = sql_int(row, 4);
+		xstrset(&s->code_version, sql_text(row, 5));
 	}
 	sql_end(row);
 }

@@ -162,6 +162,7 @@ void run_free(struct run *run)
 		assert(run->steps[i].attempt == NULL);
 		free(run->steps[i].asset);
 		free(run->steps[i].dep);
+		free(run->steps[i].code_version);
 		json_decref(run->steps[i].metadata);
 	}
 	free(run->steps);
@@ -197,10 +198,10 @@ static void insert_step(struct state *st, const struct run_step *step, size_t or
 	char *metadata = step->metadata ? json_text(step->metadata) : NULL;
 
 	sql_do(st->sql,
-	    "INSERT INTO step(run_id, asset, ord, state, outcome, ended_at, metadata, run_uid)"
-	    " VALUES(?1, ?2, ?3, ?4, ?5, nullif(?6, 0), ?7, nullif(?8, ''))",
-	    "isississ", step->run->id, step->asset, (int64_t)ord, step_state_name(step->state),
-	    result_name(step->outcome), step->ended_at, metadata, step->run_uid);
+	    "INSERT INTO step(run_id, asset, ord, state, outcome, ended_at, metadata, run_uid, code_version)"
+	    " VALUES(?1, ?2, ?3, ?4, ?5, nullif(?6, 0), ?7, nullif(?8, ''), ?9)",
+	    "isississs", step->run->id, step->asset, (int64_t)ord, step_state_name(step->state),
+	    result_name(step->outcome), step->ended_at, metadata, step->run_uid, step->code_version);
 	free(metadata);
 }
 
@@ -252,7 +253,7 @@ static void load_steps(struct state *st, struct run *run)
 	struct sql_row *row = sql_query(st->sql,
 	    "SELECT asset, state, outcome, attempts, charged, not_before, started_at, ended_at, err_class, "
 	    "err_code,"
-	    " err_text, run_uid, metadata FROM step WHERE run_id = ?1 ORDER BY ord",
+	    " err_text, run_uid, metadata, code_version FROM step WHERE run_id = ?1 ORDER BY ord",
 	    "i", run->id);
 
 	for (size_t i = 0; i < run->nsteps && sql_next(row); i++) {
@@ -271,6 +272,7 @@ static void load_steps(struct state *st, struct run *run)
 		load_error(&s->err, sql_text(row, 8), sql_text(row, 9), sql_text(row, 10));
 		snprintf(s->run_uid, sizeof(s->run_uid), "%s", sql_text(row, 11) ? sql_text(row, 11) : "");
 		s->metadata = sql_is_null(row, 12) ? NULL : parse_or_empty(sql_text(row, 12));
+		dup_text(&s->code_version, row, 13);
 	}
 	sql_end(row);
 	link_steps(run);
@@ -390,11 +392,12 @@ void step_set_state(struct state *st, struct run_step *s, enum step_state to, tm
 	    "UPDATE step SET state = ?3, outcome = ?4, attempts = ?5, charged = ?6, not_before = nullif(?7, 0),"
 	    " started_at = nullif(?8, 0), ended_at = nullif(?9, 0), err_class = ?10, err_code = ?11, err_text "
 	    "= ?12,"
-	    " run_uid = nullif(?13, ''), metadata = ?14 WHERE run_id = ?1 AND asset = ?2",
-	    "isssiitttsssss", s->run->id, s->asset, step_state_name(to), result_name(s->outcome), s->attempts,
+	    " run_uid = nullif(?13, ''), metadata = ?14, code_version = ?15 WHERE run_id = ?1 AND asset = ?2",
+	    "isssiitttssssss", s->run->id, s->asset, step_state_name(to), result_name(s->outcome), s->attempts,
 	    s->charged, s->not_before, s->started_at, s->ended_at,
 	    has_err && s->err.class ? err_class_name(s->err.class) : NULL,
-	    has_err && s->err.code[0] ? s->err.code : NULL, has_err ? s->err.text : NULL, s->run_uid, metadata);
+	    has_err && s->err.code[0] ? s->err.code : NULL, has_err ? s->err.text : NULL, s->run_uid, metadata,
+	    s->code_version);
 	free(metadata);
 	if (to == STEP_SKIPPED) {
 		run_event(st, s->run, s->asset, s->attempts, "step", now, "skipped: %s", s->err.text);

@@ -57,6 +57,7 @@ struct run_step {
 	int64_t ready_us; /* monotonic: when it became ready, or was read in as such */
 	struct err err;
 	char run_uid[65]; /* once an attempt was begun */
+	char *code_version; /* that went into it; NULL: it was begun by version 0.1.0, which had none */
 	json_t *metadata; /* once succeeded; may be NULL */
 	struct attempt *attempt; /* while running */
 	const char *wait_reason; /* why a ready step is not running; a literal, for people */

@@ -34,11 +34,11 @@ static int encode(const json_t *value, struct strbuf *out, struct err *err)
 	return rc;
 }
 
-static json_t *keyed_null(const char *key)
+static json_t *keyed(const char *key, json_t *value)
 {
 	json_t *j = json_object();
 
-	json_object_set_new(j, key, json_null());
+	json_object_set_new(j, key, value);
 	return j;
 }
 
@@ -92,8 +92,9 @@ static json_t *context_data(const struct step_context *ctx)
 
 	json_array_append_new(keys, json_string(ctx->asset));
 	json_object_set_new(j, "asset_keys", keys);
-	json_object_set_new(j, "code_version_by_asset_key", keyed_null(ctx->asset));
-	json_object_set_new(j, "provenance_by_asset_key", keyed_null(ctx->asset));
+	json_object_set_new(
+	    j, "code_version_by_asset_key", keyed(ctx->asset, json_text_new(ctx->code_version)));
+	json_object_set_new(j, "provenance_by_asset_key", keyed(ctx->asset, json_null()));
 	json_object_set_new(j, "partition_key", partition_json(ctx));
 	json_object_set_new(j, "partition_key_range", partition_range(ctx));
 	json_object_set_new(j, "partition_time_window", json_null());

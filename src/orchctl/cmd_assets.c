@@ -170,6 +170,7 @@ static void show_asset(struct ctl *ctl, const json_t *a)
 	put_list_field("feeds", json_object_get(a, "downstream"));
 	put_list_field("tags", json_object_get(a, "tags"));
 	ctl_put_field("pool", json_str(a, "pool", NULL));
+	ctl_put_field("code version", json_str(a, "code_version", NULL));
 	ctl_put_field("partition", json_str(a, "partition_template", NULL));
 	put_span_field("timeout", a, "timeout_ms");
 	put_options(json_object_get(a, "options"));

@@ -9,7 +9,7 @@
  *           "retry_of", "cancel", "created_at", "started_at", "ended_at", "error", "wait_reason"}
  * run_show run + {"config", "tags", "sensor", "sensor_key", "run_key", "generation",
  *           "steps": [{"asset", "type", "deps": [..], "state", "outcome", "started_at", "ended_at", "not_before",
- *                      "error", "wait_reason", "run_uid", "metadata",
+ *                      "error", "wait_reason", "run_uid", "code_version", "metadata",
  *                      "live": {"attempt", "pid", "progress": {"what", "done", "total"}, "stopping"} | null,
  *                      "attempts": [{"n", "started_at", "ended_at", "outcome", "kill_reason", "error", "exit_code",
  *                                    "signal", "utime_s", "stime_s", "maxrss_kib", "warnings"}]}],

@@ -4,8 +4,10 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "engine/handover.h"
 #include "step/asset.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MATERIALIZATIONS_SHOWN 30
@@ -60,6 +62,15 @@ int64_t query_asset_late(const struct query *q, const struct conf_asset *a)
 	return MAX(clock_now() - since - a->fresh_within, (tm_ms)0);
 }
 
+static json_t *code_version(const struct conf_asset *a)
+{
+	char *text = handover_code_version(a);
+	json_t *j = json_text_new(text);
+
+	free(text);
+	return j;
+}
+
 static json_t *asset_row(const struct query *q, struct stale *st, const struct conf_asset *a)
 {
 	json_t *obj = json_object();
@@ -71,6 +82,7 @@ static json_t *asset_row(const struct query *q, struct stale *st, const struct c
 	json_object_set_new(obj, "aliases", names(&a->aliases));
 	json_object_set_new(obj, "pool", json_text_new(a->pool));
 	json_object_set_new(obj, "description", json_text_new(a->description));
+	json_object_set_new(obj, "code_version", code_version(a));
 	json_object_set_new(obj, "last", last_of(q, st, a));
 	json_object_set_new(
 	    obj, "fresh_within_ms", a->fresh_within > 0 ? json_integer(a->fresh_within) : json_null());

@@ -139,6 +139,7 @@ static json_t *step_row(const struct query *q, int64_t id, const struct sql_row 
 	    {"not_before", COLUMN_TIME},
 	    {"error", COLUMN_ERROR},
 	    {"run_uid", COLUMN_TEXT},
+	    {"code_version", COLUMN_TEXT},
 	    {"metadata", COLUMN_JSON},
 	    {0},
 	};
@@ -159,7 +160,7 @@ static json_t *steps_of(const struct query *q, int64_t id)
 	json_t *list = json_array();
 	struct sql_row *row = sql_query(q->state->sql,
 	    "SELECT asset, state, outcome, started_at, ended_at, not_before, err_class, err_code, err_text, "
-	    "run_uid, metadata"
+	    "run_uid, code_version, metadata"
 	    " FROM step WHERE run_id = ?1 ORDER BY ord",
 	    "i", id);
 

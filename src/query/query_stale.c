@@ -78,14 +78,16 @@ static size_t assets_now(const struct conf *conf, const json_t *names, struct co
 
 static void read_uids(const struct query *q, int64_t id, struct run *run)
 {
-	struct sql_row *row =
-	    sql_query(q->state->sql, "SELECT asset, run_uid FROM step WHERE run_id = ?1", "i", id);
+	struct sql_row *row = sql_query(
+	    q->state->sql, "SELECT asset, run_uid, code_version FROM step WHERE run_id = ?1", "i", id);
 
 	while (sql_next(row)) {
 		struct run_step *s = run_step_find(run, sql_text(row, 0));
 
-		if (s != NULL && !sql_is_null(row, 1))
+		if (s != NULL && !sql_is_null(row, 1)) {
 			snprintf(s->run_uid, sizeof(s->run_uid), "%s", sql_text(row, 1));
+			xstrset(&s->code_version, sql_text(row, 2));
+		}
 	}
 	sql_end(row);
 }
@@ -132,20 +134,6 @@ static struct run *run_of(struct stale *st, int64_t run_id)
 	return st->run;
 }
 
-static bool definition_changed(struct stale *st, int64_t run_id, const char *asset)
-{
-	struct run *run = run_of(st, run_id);
-	struct run_step *step = run ? run_step_find(run, asset) : NULL;
-	char now[65];
-	bool changed = false;
-
-	if (step != NULL && step->run_uid[0] != '\0') {
-		handover_run_uid(step, now);
-		changed = strcmp(step->run_uid, now) != 0;
-	}
-	return changed;
-}
-
 /* ---- reasons ---- */
 
 /* The newest run that settled it, if that is newer than what there is: it failed, or left it out (a hold, no data). */
@@ -166,6 +154,40 @@ static void look_at_newest_run(const struct stale *st, const char *asset, struct
 			        text[0] ? ": " : "", text));
 	}
 	sql_end(row);
+}
+
+/* By the code version it had: whether that is still the one is another question. */
+static void look_at_definition(const struct run_step *step, json_t *reasons)
+{
+	char now[65];
+
+	handover_run_uid(step, step->code_version, now);
+	if (strcmp(step->run_uid, now) != 0)
+		add(reasons, "definition", step->asset, step->run->id,
+		    json_sprintf("its options or its dependencies changed since run %" PRId64, step->run->id));
+}
+
+static void look_at_code(const struct run_step *step, json_t *reasons)
+{
+	const char *then = step->code_version ? step->code_version : HANDOVER_CODE_FIRST;
+	char *now = handover_code_version(step->conf);
+
+	if (strcmp(then, now) != 0)
+		add(reasons, "code", step->asset, step->run->id,
+		    json_sprintf(
+		        "its code version is %s now, and was %s in run %" PRId64, now, then, step->run->id));
+	free(now);
+}
+
+static void look_at_identity(struct stale *st, const struct conf_asset *a, struct made own, json_t *reasons)
+{
+	struct run *run = run_of(st, own.run);
+	const struct run_step *step = run ? run_step_find(run, a->name) : NULL;
+
+	if (step == NULL || step->run_uid[0] == '\0')
+		return;
+	look_at_code(step, reasons);
+	look_at_definition(step, reasons);
 }
 
 static const json_t *reasons_of(struct stale *st, const struct conf_asset *a);
@@ -200,10 +222,7 @@ static const json_t *reasons_of(struct stale *st, const struct conf_asset *a)
 	if (own.id == 0)
 		return reasons;
 	look_at_upstream(st, a, own, reasons);
-	if (definition_changed(st, own.run, a->name))
-		add(reasons, "definition", a->name, own.run,
-		    json_sprintf(
-		        "its options, its dependencies or the software changed since run %" PRId64, own.run));
+	look_at_identity(st, a, own, reasons);
 	return reasons;
 }
 

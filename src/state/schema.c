@@ -218,6 +218,9 @@ static const char *const script[] = {
           "UPDATE run_key SET key = r.sensor_key FROM run AS r WHERE r.id = run_key.run_id;"
           "UPDATE run_key SET key = k.key FROM sensor_key AS k"
           " WHERE run_key.key IS NULL AND k.sensor = run_key.sensor AND k.run_id = run_key.run_id;",
+
+    /* What the identity of a step has in place of the software's version; NULL: it has that. */
+    [7] = "ALTER TABLE step ADD COLUMN code_version TEXT;",
 };
 
 int schema_version(void)

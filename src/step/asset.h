@@ -29,6 +29,11 @@ struct asset_type {
 	const struct opt *run_opts;
 	size_t run_conf_size;
 	unsigned flags;
+	/*
+	 * The version of its work: another text when the same inputs and options give other results than before.  What was made
+	 * with an earlier one is stale then; a new version of the software alone makes nothing so.
+	 */
+	const char *code_version;
 	/* Top-level sections of the configuration files this type reads itself ("sites"), NULL-terminated; may be NULL. */
 	const char *const *sections;
 	/* The tables its work writes, in the database that its option of type OPT_DATABASE names; may be NULL. */

@@ -32,6 +32,7 @@ static const struct member {
     M(type, TEXT, .required = true),
     M(attempt, INT, .required = true, .min = 1, .max = 1000000),
     M(epoch, INT, .max = INT64_MAX),
+    M(code_version, TEXT, .nullable = true),
     M(partition, TEXT),
     M(dry_run, BOOL),
     M(hold, TEXT, .nullable = true),

@@ -13,9 +13,10 @@
 #define CONTEXT_MAX_BYTES (4 << 20)
 
 struct step_context {
-	/* Texts: never NULL after context_load except hold. */
+	/* Texts: never NULL after context_load except hold and code_version. */
 	const char *run, *run_uid, *job, *asset, *type, *partition;
 	const char *hold; /* reason; NULL: not on hold */
+	const char *code_version; /* the asset's own, as its definition has it; NULL: none */
 	const char *ledger, *work;
 	int64_t attempt; /* from 1 */
 	int64_t epoch; /* of the owning daemon: fencing token beside attempt */

@@ -227,9 +227,10 @@ static void definition(struct page *p, const json_t *a)
 	if (json_str(a, "pool", NULL) != NULL)
 		html(&p->body, "<dt>Pool</dt><dd>%s</dd>", json_str(a, "pool", ""));
 	html(&p->body,
+	    "<dt>Code version</dt><dd>%s</dd>"
 	    "<dt>Retries</dt><dd>%i</dd><dt>Make it</dt><dd><code>orchctl materialize %s</code></dd></dl>"
 	    "<details><summary>Options</summary>",
-	    json_int(a, "retries", 0), json_str(a, "name", ""));
+	    json_str(a, "code_version", ""), json_int(a, "retries", 0), json_str(a, "name", ""));
 	part_json(&p->body, json_object_get(a, "options"));
 	html(&p->body, "</details></section>\n");
 }

@@ -208,8 +208,9 @@ static void inputs(struct page *p, const json_t *run)
 	json_array_foreach(json_object_get(run, "steps"), i, step)
 	{
 		if (json_str(step, "run_uid", NULL) != NULL)
-			html(&p->body, "<dt>Identity of %s</dt><dd><code>%s</code></dd>",
-			    json_str(step, "asset", ""), json_str(step, "run_uid", ""));
+			html(&p->body, "<dt>Identity of %s</dt><dd><code>%s</code>, code version %s</dd>",
+			    json_str(step, "asset", ""), json_str(step, "run_uid", ""),
+			    json_str(step, "code_version", "of orchd 0.1.0"));
 	}
 	html(&p->body, "</dl></section>\n");
 }

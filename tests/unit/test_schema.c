@@ -68,9 +68,11 @@ static void test_version(int version)
 	check_row(st, "SELECT state FROM run WHERE id = 1", "succeeded");
 	check_row(
 	    st, "SELECT count(*) FROM run_place WHERE place IN ('uao', 'uao/1')", version < 4 ? "2" : "0");
-	check_row(st, "SELECT key FROM run_key WHERE run_key = 'k1'", "upload 1");
-	check_row(st, "SELECT key FROM run_key WHERE run_key = 'k2'", "upload 2");
+	check_row(st, "SELECT key FROM run_key WHERE run_key = 'k1'", version < 6 ? "upload 1" : NULL);
+	check_row(st, "SELECT key FROM run_key WHERE run_key = 'k2'", version < 6 ? "upload 2" : NULL);
 	check_row(st, "SELECT key FROM run_key WHERE run_key = 'k3'", NULL);
+	check_row(st, "SELECT run_uid FROM step", "uid");
+	check_row(st, "SELECT code_version FROM step", NULL);
 	check_row(st, "PRAGMA integrity_check", "ok");
 	state_close(st);
 }

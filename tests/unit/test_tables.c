@@ -184,6 +184,7 @@ static void test_tables(void)
 		walk("asset type", t->name, t->opts, t->conf_size);
 		walk("run options of", t->name, t->run_opts, t->run_conf_size);
 		walk_both(t->name, conf_asset_opts, t->opts);
+		ok(t->code_version != NULL && t->code_version[0] != '\0', "%s has a code version", t->name);
 		for (const struct opt *o = t->run_opts; o != NULL && o->name != NULL; o++)
 			if (o->type == OPT_SECRET)
 				ok(false, "%s takes a secret from a run", t->name);

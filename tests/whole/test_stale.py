@@ -1,6 +1,9 @@
 """Why what was made is not what would be made now: told by orchctl, the API and the page alike."""
 
+import hashlib
+import json
 import signal
+import sqlite3
 
 import pytest
 
@@ -81,6 +84,44 @@ def test_definition_changed(made):
     assert freshness(made, "means")[0] == "stale"
     again(made, "spectra")
     assert freshness(made, "spectra") == ("current", [])
+
+
+def test_code_version(made):
+    """A new version of the software makes nothing stale, a new version of what a type or a command does makes it so."""
+    assert made.ctl("assets", "show", "spectra")["code_version"] == "1"
+    made.config.write_text(HEAD.format(root=made.root, option="first").replace("deps: [frames]", "code_version: '2026b', deps: [frames]"))
+    made.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: made.ctl("assets", "show", "spectra")["code_version"] == "1/2026b", "the new configuration is in use")
+    assert freshness(made, "frames") == ("current", [])
+    assert freshness(made, "spectra") == ("stale", ["code"])
+    reason = made.ctl("assets", "show", "spectra")["last"]["freshness"]["reasons"][0]
+    assert reason["text"] == "its code version is 1/2026b now, and was 1 in run 1"
+    run = again(made, "spectra")
+    assert freshness(made, "spectra") == ("current", [])
+    assert made.show(run)["steps"][0]["code_version"] == "1/2026b"
+
+
+def test_made_by_version_0_1_0(made):
+    """Its steps have the software's version in their identity, and are known by it."""
+    made.kill()
+    options = {a: made.ctl("assets", "show", a)["options"] for a in ("frames", "spectra", "means")}
+    uid, db = None, sqlite3.connect(made.root / "state" / "state.db", timeout=30)
+    with db:
+        for asset in options:
+            identity = {"asset": asset, "type": "exec", "options": options[asset], "partition": "a/b", "config": {"night": "a/b"},
+                        "generation": None, "upstream": [uid] if uid else [], "software": "0.1.0"}
+            uid = hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+            done = db.execute("UPDATE step SET run_uid = ?, code_version = NULL WHERE asset = ?", (uid, asset))
+            assert done.rowcount == 1
+    db.close()
+    made.start()
+    for asset in options:
+        assert freshness(made, asset) == ("current", [])
+    made.config.write_text(HEAD.format(root=made.root, option="second").replace("{type: exec, command: ['true'], retries", "{type: exec, code_version: '2', command: ['true'], retries", 1))
+    made.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: made.ctl("assets", "show", "frames")["code_version"] == "1/2", "the new configuration is in use")
+    assert freshness(made, "frames") == ("stale", ["code"])
+    assert freshness(made, "spectra") == ("stale", ["upstream_stale", "definition"])
 
 
 def test_newest_try_failed(made):
