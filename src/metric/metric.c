@@ -11,7 +11,7 @@
 #define LABEL_MAX 200
 #define OTHER     "other"
 
-static const double bounds_loop[] = {.001, .0025, .005, .01, .02, .05, .1, .25, 1, 5};
+static const double bounds_loop[] = {.001, .0025, .005, .01, .015, .02, .03, .05, .1, .25, 1, 5};
 static const double bounds_commit[] = {.0005, .001, .0025, .005, .01, .02, .05, .1, .5, 2.5};
 static const double bounds_tick[] = {.01, .05, .1, .5, 1, 5, 15, 60, 300, 900};
 static const double bounds_step[] = {.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400};

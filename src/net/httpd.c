@@ -283,10 +283,7 @@ const char *httpd_target(const struct httpd_request *c)
 
 const char *httpd_param(const struct httpd_request *c, const char *name)
 {
-	for (size_t i = 0; i < c->head.params.n; i++)
-		if (strcmp(c->head.params.v[i], name) == 0)
-			return c->head.pvalues.v[i];
-	return NULL;
+	return httpd_head_param(&c->head, name);
 }
 
 const char *httpd_field(const struct httpd_request *c, const char *name)

@@ -284,6 +284,15 @@ void httpd_head_parse(struct httpd_head *h, const char *head, size_t n, size_t b
 		h->path = xstrdup("/");
 }
 
+int httpd_head_of_target(struct httpd_head *h, const char *target)
+{
+	char *head = xasprintf("GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
+
+	httpd_head_parse(h, head, strlen(head), 0);
+	free(head);
+	return h->status == 0 ? 0 : -1;
+}
+
 void httpd_head_release(struct httpd_head *h)
 {
 	free(h->target);
@@ -295,12 +304,22 @@ void httpd_head_release(struct httpd_head *h)
 	*h = (struct httpd_head){0};
 }
 
+static const char *value_of(const struct strvec *names, const struct strvec *values, const char *name)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->v[i], name) == 0)
+			return values->v[i];
+	return NULL;
+}
+
 const char *httpd_head_field(const struct httpd_head *h, const char *name)
 {
-	for (size_t i = 0; i < h->names.n; i++)
-		if (strcmp(h->names.v[i], name) == 0)
-			return h->values.v[i];
-	return NULL;
+	return value_of(&h->names, &h->values, name);
+}
+
+const char *httpd_head_param(const struct httpd_head *h, const char *name)
+{
+	return value_of(&h->params, &h->pvalues, name);
 }
 
 static bool is_port(const char *s)

@@ -23,7 +23,10 @@ struct httpd_head {
  */
 void httpd_head_parse(struct httpd_head *, const char *head, size_t n, size_t body_max);
 void httpd_head_release(struct httpd_head *);
+/* As if a GET of the target had come, without any field but Host; -1: that would be refused.  Release in any case. */
+int httpd_head_of_target(struct httpd_head *, const char *target);
 const char *httpd_head_field(const struct httpd_head *, const char *name); /* the first by that name, or NULL */
+const char *httpd_head_param(const struct httpd_head *, const char *name); /* the same of the query */
 /*
  * Is the Host field's value one of ours?  Loopback names and addresses, `own` (host part of the listening address) and
  * hosts; any port.

@@ -173,12 +173,7 @@ static bool lead(struct strbuf *name, const char *target, void *arg)
 
 static const char *param_of(void *arg, const char *name)
 {
-	const struct httpd_head *t = arg;
-
-	for (size_t i = 0; i < t->params.n; i++)
-		if (strcmp(t->params.v[i], name) == 0)
-			return t->pvalues.v[i];
-	return NULL;
+	return httpd_head_param(arg, name);
 }
 
 static bool is_markup(const char *type)

@@ -95,11 +95,7 @@ void export_name(struct strbuf *out, const struct httpd_head *t)
 
 int export_target(struct httpd_head *out, const char *target)
 {
-	char *head = xasprintf("GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
-
-	httpd_head_parse(out, head, strlen(head), 0);
-	free(head);
-	return target[0] == '/' && out->status == 0 && out->path != NULL && strlen(out->path) < NAME_MAX_ALL
+	return httpd_head_of_target(out, target) == 0 && target[0] == '/' && strlen(out->path) < NAME_MAX_ALL
 	           ? 0
 	           : -1;
 }

@@ -43,7 +43,7 @@ static void picture(struct page *p, int64_t run, const char *key)
 /* The last that was named comes first: what the others led to. */
 void gallery(struct page *p, int64_t run)
 {
-	const json_t *found = pictures_known(p->web->pictures, run);
+	const json_t *found = pictures_last_known(p->web->pictures, run);
 
 	if (json_array_size(found) == 0)
 		return;

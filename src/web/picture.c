@@ -133,6 +133,13 @@ const json_t *pictures_known(struct web_pictures *all, int64_t run)
 	return k != NULL && k->until > clock_mono() ? k->pictures : NULL;
 }
 
+const json_t *pictures_last_known(struct web_pictures *all, int64_t run)
+{
+	struct known *k = known_find(all, run);
+
+	return k != NULL ? k->pictures : NULL;
+}
+
 bool pictures_out_of_reach(struct web_pictures *all, int64_t run)
 {
 	struct known *k = known_find(all, run);

@@ -3,81 +3,123 @@
 
 #include "web/web_priv.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "engine/engine.h"
+#include "net/httpd_head.h"
 #include "state/state.h"
+#include "web/orders.h"
+#include "web/page_cache.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+static const char *param_of(void *arg, const char *name)
+{
+	return httpd_head_param(arg, name);
+}
+
+/* ---- pages that readers share: made from their target alone ---- */
+
+/* The run whose pictures are to be looked for before the page is made; 0: there is none. */
+static int64_t run_to_look_at(struct web *w, const struct route *route, const char *arg)
+{
+	int64_t run = route->pictures ? route->pictures(w, arg) : 0;
+
+	return run > 0 && pictures_known(w->pictures, run) == NULL ? run : 0;
+}
+
+static void make(void *arg, const char *target, bool awaited, struct rendering *out)
+{
+	struct web *w = arg;
+	struct httpd_head head;
+	struct page_ask ask = {.param = param_of, .arg = &head};
+	const struct route *route = NULL;
+	const char *args[2];
+	char *copy = NULL;
+	struct page p;
+
+	if (httpd_head_of_target(&head, target) == 0)
+		route = route_find(head.path, &copy, args);
+	ask.path = head.path;
+	/* With pictures yet to be looked for, it is not made anew behind its readers: the next of them waits for the look. */
+	if (route != NULL && (awaited || run_to_look_at(w, route, args[0]) == 0)) {
+		route_render(w, route, args, &ask, &p);
+		rendering_of(&p, out);
+		if (out->status == 200 && !out->immutable)
+			page_cache_keep(w->cache, target, out);
+	}
+	free(copy);
+	httpd_head_release(&head);
+}
+
+static bool give_kept(struct web *w, struct httpd_request *req)
+{
+	bool ageing;
+	const struct rendering *r = page_cache_find(w->cache, httpd_target(req), &ageing);
+
+	if (r == NULL)
+		return false;
+	if (ageing)
+		orders_renew(w->orders, httpd_target(req));
+	rendering_reply(req, r);
+	return true;
+}
+
+static void on_pictures(struct web *w, struct httpd_request *req, void *arg)
+{
+	orders_wait(w->orders, req);
+}
+
+/* ---- pages of one reader: now, and of the request itself ---- */
+
 static const char *request_param(void *arg, const char *name)
 {
 	return httpd_param(arg, name);
 }
 
-static void render(struct web *w, struct httpd_request *req, const struct route *route, const char *args[2])
+static void give_fresh(struct web *w, struct httpd_request *req, const struct route *route, const char *args[2])
 {
 	const struct page_ask ask = {.path = httpd_path(req),
 	    .host = httpd_field(req, "host"),
 	    .accept = httpd_field(req, "accept"),
 	    .param = request_param,
 	    .arg = req};
-	char *target = xstrdup(httpd_target(req));
-	tm_ms began = clock_mono();
 	struct rendering r;
 	struct page p;
 
 	route_render(w, route, args, &ask, &p);
-	if (p.body.overflowed) {
-		strbuf_release(&p.body);
-		httpd_reply_error(req, 500, "the page would be larger than 8 MiB");
-	} else {
-		rendering_of(&p, &r);
-		rendering_reply(req, &r);
-		if (!route->fresh && !r.immutable && r.status == 200)
-			cache_keep(w->cache, target, &r, clock_mono() - began);
-		else
-			payload_unref(r.payload);
-	}
-	free(target);
+	rendering_of(&p, &r);
+	rendering_reply(req, &r);
+	payload_unref(r.payload);
 }
+
+/* ---- requests ---- */
 
 static bool starts_with(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-static void dispatch(struct web *w, struct httpd_request *req, bool looked);
-
-static void on_pictures(struct web *w, struct httpd_request *req, void *arg)
-{
-	dispatch(w, req, true);
-}
-
-/* looked: the pictures of the run are known, or cannot be. */
-static void dispatch(struct web *w, struct httpd_request *req, bool looked)
+static void dispatch(struct web *w, struct httpd_request *req)
 {
 	const struct route *route;
 	const char *args[2];
-	const struct rendering *r;
 	int64_t run;
 	char *copy;
 
-	if ((r = cache_find(w->cache, httpd_target(req))) != NULL) {
-		rendering_reply(req, r);
+	if (give_kept(w, req) || orders_join(w->orders, req))
 		return;
-	}
 	if ((route = route_find(httpd_path(req), &copy, args)) == NULL)
 		route = route_nowhere(httpd_path(req));
-	run = route->pictures ? route->pictures(w, args[0]) : 0;
-	if (run > 0 && !looked && pictures_known(w->pictures, run) == NULL)
+	if (route->fresh)
+		give_fresh(w, req, route, args);
+	else if ((run = run_to_look_at(w, route, args[0])) != 0)
 		pictures_look(w->pictures, run, req, on_pictures, NULL, NULL);
 	else
-		render(w, req, route, args);
+		orders_wait(w->orders, req);
 	free(copy);
 }
 
@@ -94,7 +136,7 @@ static void on_request(struct httpd_request *req, void *arg)
 		picture_open(w, req, run, path + 9 + strlen(run) + 1);
 		free(run);
 	} else {
-		dispatch(w, req, false);
+		dispatch(w, req);
 	}
 }
 
@@ -117,7 +159,8 @@ struct web *web_new(struct event_base *base, struct conf *conf, struct engine *e
 	w->base = base;
 	w->conf = conf_ref(conf);
 	w->engine = engine;
-	w->cache = cache_new(base);
+	w->cache = page_cache_new();
+	w->orders = orders_new(base, make, w);
 	w->zones = zones_new(conf);
 	w->query = (struct query){.conf = conf, .engine = engine};
 	w->lag = lag_new(base, engine);
@@ -172,9 +215,10 @@ void web_free(struct web *w)
 	lag_free(w->lag);
 	streams_free(w->streams);
 	pictures_free(w->pictures);
+	orders_free(w->orders);
 	httpd_free(w->server);
 	state_close(w->query.state);
-	cache_free(w->cache);
+	page_cache_free(w->cache);
 	conf_unref(w->conf);
 	free(w);
 }

@@ -24,6 +24,7 @@ struct web {
 	struct query query;
 	struct httpd *server;
 	struct page_cache *cache;
+	struct orders *orders;
 	struct web_streams *streams;
 	struct web_pictures *pictures;
 	struct web_lag *lag;
@@ -37,6 +38,7 @@ struct web *web_new_copy(struct event_base *base, struct conf *conf, struct err 
 /* What is asked of a page, whoever asks: a connection, or a program that keeps the page as files. */
 struct page_ask {
 	const char *path; /* decoded once */
+	/* Known to a route that is fresh alone, for other pages are shared by all who ask for their target: */
 	const char *host; /* what the asker calls us; NULL: links begin at the root of the page */
 	const char *accept; /* may be NULL */
 	const char *(*param)(void *arg, const char *name); /* of the query, decoded; NULL: not given */
@@ -63,7 +65,7 @@ typedef void page_fn(struct page *);
 struct route {
 	const char *pattern;
 	page_fn *page;
-	bool fresh; /* never from the cache */
+	bool fresh; /* made for each request, at once: it must cost little */
 	int64_t (*pictures)(
 	    struct web *, const char *arg); /* the run whose pictures it shows, 0: none; NULL: never any */
 };
@@ -76,28 +78,6 @@ const struct route *route_nowhere(const char *path);
 /* The caller's to strbuf_release the body. */
 void route_render(
     struct web *, const struct route *, const char *args[2], const struct page_ask *, struct page *out);
-
-/* ---- cache.c: pages that were made a moment ago ---- */
-
-#define TAG_MAX 33
-
-struct rendering {
-	struct payload *payload; /* referenced */
-	const char *content_type;
-	int status;
-	bool immutable, svg;
-	char tag[TAG_MAX]; /* empty: none */
-};
-
-/* Takes the body; the payload is the caller's to unref. */
-void rendering_of(struct page *, struct rendering *out);
-void rendering_reply(struct httpd_request *, const struct rendering *);
-struct page_cache *cache_new(struct event_base *);
-void cache_free(struct page_cache *); /* NULL is fine */
-/* Lent until the next call; NULL: make it now, there is none or it is its turn to be made anew. */
-const struct rendering *cache_find(struct page_cache *, const char *target);
-/* Takes the reference.  took: how long it was to make, and so how long none is made early now. */
-void cache_keep(struct page_cache *, const char *target, struct rendering *, tm_ms took);
 
 /* ---- layout.c: the frame of an HTML page; the body is written between the two ---- */
 
@@ -260,8 +240,10 @@ int64_t streams_count(const struct web_streams *);
 
 struct web_pictures *pictures_new(struct web *);
 void pictures_free(struct web_pictures *); /* waiting requests are answered 503 */
-/* The pictures of a run as [{"store", "key"}], lent; NULL while they are not known. */
+/* The pictures of a run as [{"store", "key"}], lent; NULL while they are not known, or are to be looked for again. */
 const json_t *pictures_known(struct web_pictures *, int64_t run);
+/* The same, however long ago it was learned. */
+const json_t *pictures_last_known(struct web_pictures *, int64_t run);
 /* Answer req with fn once the pictures of the run are known (or could not be learned in time); req NULL: nobody asked. */
 typedef void pictures_fn(struct web *, struct httpd_request *req, void *arg);
 void pictures_look(struct web_pictures *, int64_t run, struct httpd_request *req, pictures_fn *fn, void *arg,
