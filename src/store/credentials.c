@@ -15,9 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Fetch anew when less than this is left. */
+/* Fetch anew when less than this is left, or half of what there was. */
 #define REFRESH_BEFORE (10 * 60 * 1000)
-#define SECRET_MAX     (16 * 1024)
+/* But no source is asked more often than this: not one that fails, and not one whose keys look expired by our clock. */
+#define ASK_AGAIN_MS 5000
+#define SECRET_MAX   (16 * 1024)
 
 struct credentials_wait {
 	struct credentials *c;
@@ -168,14 +170,18 @@ static const struct {
 
 /* ---- the chain */
 
-static bool is_usable(const struct credentials *c, tm_ms margin)
+/*
+ * Keys that were expired by our clock when they came are used all the same: it may be the clock that is wrong, and the
+ * server knows better.
+ */
+static bool is_usable(const struct credentials *c)
 {
-	return c->now.source != NULL && !c->stale && c->now.expires - margin > clock_now();
+	return c->now.source != NULL && !c->stale && (c->odd_clock || c->now.expires > clock_now());
 }
 
 const struct credential *credentials_now(struct credentials *c)
 {
-	return is_usable(c, c->now.expires == TIME_NEVER ? 0 : REFRESH_BEFORE) ? &c->now : NULL;
+	return is_usable(c) && clock_mono() < c->renew_at ? &c->now : NULL;
 }
 
 static void wake(struct credentials *c)
@@ -221,10 +227,16 @@ static void nobody(struct credentials *c)
 
 static void found(struct credentials *c, struct credential *out)
 {
+	tm_ms left = out->expires == TIME_NEVER ? TIME_NEVER : out->expires - clock_now();
+
 	credential_release(&c->now);
 	c->now = *out;
 	c->now.source = sources[c->at].name;
 	c->stale = false;
+	c->odd_clock = left <= 0;
+	c->renew_at = left == TIME_NEVER
+	                  ? TIME_NEVER
+	                  : clock_mono() + MAX(MAX(left - REFRESH_BEFORE, left / 2), (tm_ms)ASK_AGAIN_MS);
 	log_debug("store credentials from %s", c->now.source);
 	answer(c, NULL);
 }
@@ -232,9 +244,10 @@ static void found(struct credentials *c, struct credential *out)
 static void failed(struct credentials *c, const struct err *err)
 {
 	/* What we have may still do for a while. */
-	if (is_usable(c, 0)) {
+	if (is_usable(c)) {
 		log_warn("store credentials cannot be renewed: %s; the old ones are used until they expire",
 		    err->text);
+		c->renew_at = clock_mono() + ASK_AGAIN_MS;
 		answer(c, NULL);
 		return;
 	}
@@ -306,6 +319,7 @@ struct credentials *credentials_new(
 		abort();
 	if (conf->anonymous)
 		c->now = (struct credential){.expires = TIME_NEVER, .source = "anonymous"};
+	c->renew_at = TIME_NEVER; /* of what is there from the beginning */
 	return c;
 }
 

@@ -130,9 +130,11 @@ static void take_json(
 {
 	struct credential out = {0};
 	struct err e = ERR_INIT;
+	int rc = cred_http_check(resp, err, &e);
 
-	if (cred_http_check(resp, err, &e) == -1 ||
-	    credential_from_json(&out, resp->body.buf, resp->body.len, where, &e) == -1)
+	if (rc == 0 && (rc = credential_from_json(&out, resp->body.buf, resp->body.len, where, &e)) == -1)
+		e.class = ERR_TRANSIENT; /* somebody in between has answered */
+	if (rc == -1)
 		credentials_fetched(c, SOURCE_ERROR, NULL, &e);
 	else
 		credentials_fetched(c, SOURCE_FOUND, &out, NULL);

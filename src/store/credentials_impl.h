@@ -23,6 +23,8 @@ struct credentials {
 	struct http *http;
 	struct credential now; /* access_key NULL and source NULL: none yet */
 	bool stale; /* the server refused it */
+	bool odd_clock; /* it was expired by our clock when it came */
+	tm_ms renew_at; /* by the monotonic clock */
 	struct credentials_wait *first;
 	struct event *timer;
 	size_t at; /* source being asked */

@@ -151,8 +151,9 @@ enum source_result credentials_from_process(struct credentials *c, const char *c
 	int pipefd[2], rc;
 	pid_t pid;
 
-	if (pipe2(pipefd, O_CLOEXEC | O_NONBLOCK) == -1)
+	if (pipe2(pipefd, O_CLOEXEC) == -1)
 		return err_errno(err, "pipe"), SOURCE_ERROR;
+	fcntl(pipefd[0], F_SETFL, O_NONBLOCK); /* our end alone: programs do not expect it of theirs */
 	rc = spawn(command, pipefd[1], &pid);
 	close(pipefd[1]);
 	if (rc != 0) {

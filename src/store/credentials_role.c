@@ -72,6 +72,19 @@ static int refuse(const struct http_response *resp, struct sts_answer *a, struct
 	    "the token service answers %d%s%s", resp->status, a->code[0] ? " " : "", a->code);
 }
 
+static int take_keys(const struct sts_answer *a, struct credential *out, struct err *err)
+{
+	enum source_result r =
+	    credential_pair(out, "the token service's answer", a->access_key, a->secret_key, a->token, err);
+
+	if (r == SOURCE_ABSENT)
+		return err_code(err, ERR_TRANSIENT, "credentials", "the token service's answer holds no keys");
+	if (r == SOURCE_FOUND && (a->expires == NULL || utctime_parse(a->expires, &out->expires) == -1))
+		return err_code(
+		    err, ERR_TRANSIENT, "credentials", "the token service's answer has no usable Expiration");
+	return r == SOURCE_FOUND ? 0 : -1;
+}
+
 static int take_role(const char *root, const struct http_response *resp, const struct err *net,
     struct credential *out, struct err *err)
 {
@@ -82,18 +95,13 @@ static int take_role(const char *root, const struct http_response *resp, const s
 		*err = *net;
 		return -1;
 	}
-	if (resp->status != 200)
+	if (resp->status != 200) {
 		refuse(resp, &a, err);
-	else if (parse_answer(resp, root, &a, err) == 0) {
-		if (credential_pair(out, "the token service's answer", a.access_key, a.secret_key, a.token,
-		        err) == SOURCE_ABSENT)
-			err_code(err, ERR_TRANSIENT, "credentials", "the token service's answer holds no keys");
-		else if (out->access_key != NULL &&
-		         (a.expires == NULL || utctime_parse(a.expires, &out->expires) == -1))
-			err_code(err, ERR_TRANSIENT, "credentials",
-			    "the token service's answer has no usable Expiration");
-		else if (out->access_key != NULL)
-			rc = 0;
+	} else if (parse_answer(resp, root, &a, err) == -1) {
+		err->class = ERR_TRANSIENT; /* somebody in between has answered */
+		err_wrap(err, "the token service");
+	} else {
+		rc = take_keys(&a, out, err);
 	}
 	if (rc == -1)
 		credential_release(out);

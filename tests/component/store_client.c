@@ -174,6 +174,14 @@ static bool told_to_end(void *arg)
 	return term_received;
 }
 
+/* A reference to the environment variable whose name stands in this one. */
+static struct secret_ref reference(const char *variable)
+{
+	char *name = getenv(variable);
+
+	return (struct secret_ref){name != NULL ? SECRET_ENV : SECRET_NONE, name};
+}
+
 int main(int argc, char **argv)
 {
 	struct event_base *base = event_base_new();
@@ -183,6 +191,8 @@ int main(int argc, char **argv)
 	    .path_style = getenv("S3_TEST_PATH_STYLE"),
 	    .ca_file = getenv("S3_TEST_CA"),
 	    .profile = getenv("S3_TEST_PROFILE"),
+	    .access_key = reference("S3_TEST_ACCESS_KEY_ENV"),
+	    .secret_key = reference("S3_TEST_SECRET_KEY_ENV"),
 	    .anonymous = number("S3_TEST_ANONYMOUS", 0) != 0,
 	    .attempts = number("S3_TEST_ATTEMPTS", 3),
 	    .connect_timeout = number("S3_TEST_CONNECT_TIMEOUT", 5000),

@@ -6,86 +6,15 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 SRC = os.environ.get("TEST_SRCDIR", ".")
-BUILD = os.environ.get("TEST_BUILDDIR", ".")
 sys.path.insert(0, os.path.join(SRC, "tests/lib"))
 sys.dont_write_bytecode = True
 from fault_server import CLOSE, FLOOD, HANG, RESET, Server, answer  # noqa: E402
+from store_cases import (ATTEMPTS, CASES, CLIENT, FILES, GET, GOOD_LIST, LIST, SECRET, TOKEN, XML, always, case, client, env_for,  # noqa: E402
+                         first, listing, main, xml_error)
 
-CLIENT = os.path.join(BUILD, "tests/component/store_client")
-SECRET = "CANARYsecret/0123456789abcdefghijklmnopq"
-TOKEN = "CANARYtoken0123456789"
-ATTEMPTS = 3
-ALL_OUTPUT = []
-
-
-def env_for(url, **more):
-    e = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true",
-         "S3_TEST_ENDPOINT": url, "S3_TEST_BUCKET": "obs-raw", "S3_TEST_ATTEMPTS": str(ATTEMPTS),
-         "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN}
-    for k in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
-        if k in os.environ:
-            e[k] = os.environ[k]
-    e.update({k: v for k, v in more.items() if v is not None})
-    for k in [k for k, v in more.items() if v is None]:
-        e.pop(k, None)
-    return e
-
-
-def client(url, *args, **more):
-    p = subprocess.run([CLIENT, *args], env=env_for(url, **more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
-    out, log = p.stdout.decode("utf-8", "replace"), p.stderr.decode("utf-8", "replace")
-    ALL_OUTPUT.append(out + log)
-    try:
-        r = json.loads(out.splitlines()[-1])
-    except (IndexError, ValueError):
-        r = {"ok": None, "class": "crash", "code": str(p.returncode), "text": log[-2000:]}
-    r["log"] = log
-    r["rss_kib"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return r
-
-
-def xml_error(code, **fields):
-    inner = "".join("<%s>%s</%s>" % (k, v, k) for k, v in fields.items())
-    return '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>%s</Code><Message>no</Message>%s</Error>' % (code, inner)
-
-
-XML = [("Content-Type", "application/xml")]
-
-
-def listing(*keys):
-    items = "".join("<Contents><Key>%s</Key><LastModified>2025-04-30T13:35:02.000Z</LastModified><ETag>&quot;d41d8cd98f00b204e"
-                    "9800998ecf8427e&quot;</ETag><Size>5</Size></Contents>" % k for k in keys)
-    return ('<?xml version="1.0"?><ListBucketResult><Name>obs-raw</Name><Prefix>raw/</Prefix><KeyCount>%d</KeyCount>'
-            "<IsTruncated>false</IsTruncated>%s</ListBucketResult>" % (len(keys), items))
-
-
-GOOD_LIST = answer(200, listing("raw/a"), XML)
 WHOLE = bytes(i * 7 % 256 for i in range(1000))
 ETAG = hashlib.md5(WHOLE).hexdigest()
 OBJECT = [("ETag", '"%s"' % ETAG), ("Last-Modified", "Wed, 30 Apr 2025 13:35:02 GMT")]
-
-
-def always(*actions):
-    return lambda r, n: list(actions)
-
-
-def first(*actions, then):
-    return lambda r, n: list(actions) if n == 1 else [then]
-
-
-class Check:
-    """Collects the results of one case; printed in order at the end."""
-
-    def __init__(self, name):
-        self.name, self.lines, self.good = name, [], True
-
-    def ok(self, cond, what):
-        if not cond:
-            self.good = False
-            self.lines.append(what)
-
-    def equal(self, got, want, what):
-        self.ok(got == want, "%s: got %r, want %r" % (what, got, want))
 
 
 def fault(name, handler, verb, requests, code=None, klass="transient", **env):
@@ -99,15 +28,6 @@ def fault(name, handler, verb, requests, code=None, klass="transient", **env):
         c.equal(len(s.requests), requests, "requests")
         c.ok(r.get("text"), "it says why")
     return name, run
-
-
-LIST, GET = ("list", "raw/"), ("get", "raw/x")
-CASES = []
-
-
-def case(fn):
-    CASES.append((fn.__doc__, fn))
-    return fn
 
 
 # ---- what is tried again, and what is not
@@ -454,7 +374,6 @@ class Bucket:
         self.whole = {key}
 
 
-FILES = tempfile.mkdtemp(prefix="orchd-faults-")
 SMALL, BIG = os.path.join(FILES, "small"), os.path.join(FILES, "big")
 with open(SMALL, "wb") as f:
     f.write(WHOLE)
@@ -870,168 +789,6 @@ with open(os.path.join(SRC, "tests/data/s3xml/cases.json")) as f:
     CASES += [corpus_case(s) for s in json.load(f)["cases"]]
 
 
-# ---- who we are
-
-def gone(**more):
-    return {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_SESSION_TOKEN": None, **more}
-
-
-def seen(s):
-    a = s.requests[0].headers.get("authorization", "") if s.requests else ""
-    m = re.search(r"Credential=([^/]+)/", a)
-    return m.group(1) if m else None
-
-
-def keys_json(key, seconds=3600):
-    return json.dumps({"Version": 1, "Code": "Success", "AccessKeyId": key, "SecretAccessKey": SECRET, "Token": TOKEN,
-                       "SessionToken": TOKEN, "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))})
-
-
-def who(name, want, setup, **env):
-    def run(c):
-        s = Server(always(GOOD_LIST))
-        more, closing = setup() if setup else ({}, None)
-        r = client(s.url, *LIST, **gone(**env, **more))
-        if want is None:
-            c.equal((r["ok"], r.get("class")), (False, "config"), "refused (%s)" % r.get("text"))
-        else:
-            c.equal((r["ok"], seen(s)), (True, want), "who (%s)" % r.get("text"))
-        s.stop()
-    CASES.append(("credentials: " + name, run))
-
-
-def write(name, text):
-    fd, path = tempfile.mkstemp(dir=FILES, prefix=name)
-    os.write(fd, text.encode())
-    os.close(fd)
-    return path
-
-
-def service_dir():
-    d = tempfile.mkdtemp(dir=FILES)
-    for n, v in (("aws_access_key_id", "AKIDSERVICE\n"), ("aws_secret_access_key", SECRET + "\n")):
-        with open(os.path.join(d, n), "w") as f:
-            f.write(v)
-    return {"CREDENTIALS_DIRECTORY": d}, None
-
-
-def profiles(text, config=""):
-    return lambda: ({"AWS_SHARED_CREDENTIALS_FILE": write("cred", text), "AWS_CONFIG_FILE": write("conf", config)}, None)
-
-
-STATIC = "[default]\naws_access_key_id = AKIDDEFAULT\naws_secret_access_key = %s\n\n[work]\n# a comment\naws_access_key_id=AKIDWORK\n" \
-         "aws_secret_access_key=%s\n  nested = x\n" % (SECRET, SECRET)
-who("none at all", None, None)
-who("half a pair in the environment", None, lambda: ({"AWS_ACCESS_KEY_ID": "AKID"}, None))
-who("the service manager's", "AKIDSERVICE", service_dir)
-who("shared file, default profile", "AKIDDEFAULT", profiles(STATIC))
-who("shared file, AWS_PROFILE", "AKIDWORK", profiles(STATIC), AWS_PROFILE="work")
-who("shared file, profile of the configuration", "AKIDWORK", profiles(STATIC), S3_TEST_PROFILE="work")
-who("a profile that is not there", None, profiles(STATIC), AWS_PROFILE="nope")
-who("half a pair in a profile", None, profiles("[default]\naws_access_key_id = AKID\n"))
-who("config file with the word profile", "AKIDCONF",
-    profiles("", "[profile work]\naws_access_key_id = AKIDCONF\naws_secret_access_key = x\n"), AWS_PROFILE="work")
-who("a process", "AKIDPROCESS", profiles("", "[default]\ncredential_process = printf '%s' '" +
-                                       keys_json("AKIDPROCESS").replace("'", "") + "'\n"))
-
-
-@case
-def process_fails(c):
-    """credentials: a process that fails is an error that shows nothing of its output"""
-    more, _ = profiles("", "[default]\ncredential_process = echo '%s'; exit 3\n" % SECRET)()
-    s = Server(always(GOOD_LIST))
-    r = client(s.url, *LIST, **gone(**more))
-    c.equal((r["ok"], "status 3" in r.get("text", "")), (False, True), "refused (%s)" % r.get("text"))
-
-
-@case
-def refresh(c):
-    """credentials: renewed before they expire, in the middle of a listing"""
-    d = tempfile.mkdtemp(dir=FILES)
-    for i, seconds in ((1, 300), (2, 3600)):
-        with open(os.path.join(d, "keys%d" % i), "w") as f:
-            f.write(keys_json("AKIDRENEWED%d" % i, seconds))
-    script = "sh -c 'n=1; test -e %s/asked && n=2; : > %s/asked; cat %s/keys$n'" % (d, d, d)
-    more, _ = profiles("", "[default]\ncredential_process = %s\n" % script)()
-    more_to_come = listing("raw/a").replace("<IsTruncated>false", "<NextContinuationToken>t</NextContinuationToken><IsTruncated>true")
-    s = Server(lambda r, n: [answer(200, more_to_come, XML) if n == 1 else answer(200, listing("raw/b"), XML)])
-    r = client(s.url, *LIST, **gone(**more))
-    used = [re.search(r"Credential=([^/]+)/", q.headers["authorization"]).group(1) for q in s.requests]
-    c.equal((r["ok"], used), (True, ["AKIDRENEWED1", "AKIDRENEWED2"]), "keys of the two requests (%s)" % r.get("text"))
-
-
-STS_KEYS = "<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken>" \
-           "<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>"
-
-
-def sts(action, key):
-    def handler(r, n):
-        body = r.body.decode()
-        if "Action=%s&" % action not in body + "&" or "RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr" not in body:
-            return [answer(400, "<ErrorResponse><Error><Code>Wrong</Code></Error></ErrorResponse>", XML)]
-        if action == "AssumeRole" and "/sts/aws4_request" not in r.headers.get("authorization", ""):
-            return [answer(403, "<ErrorResponse><Error><Code>Unsigned</Code></Error></ErrorResponse>", XML)]
-        return [answer(200, "<%sResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><%sResult>%s</%sResult></%sResponse>" %
-                       (action, action, STS_KEYS % (key, SECRET, TOKEN), action, action), XML)]
-    return Server(handler)
-
-
-who("web identity", "AKIDWEB", lambda: ({
-    "AWS_ENDPOINT_URL_STS": sts("AssumeRoleWithWebIdentity", "AKIDWEB").url, "AWS_ROLE_ARN": "arn:aws:iam::1:role/r",
-    "AWS_WEB_IDENTITY_TOKEN_FILE": write("jwt", TOKEN + "\n")}, None))
-who("a role of another profile", "AKIDROLE", lambda: ({
-    "AWS_ENDPOINT_URL_STS": sts("AssumeRole", "AKIDROLE").url, "AWS_PROFILE": "r",
-    "AWS_SHARED_CREDENTIALS_FILE": write("cred", STATIC),
-    "AWS_CONFIG_FILE": write("conf", "[profile r]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = work\n")}, None))
-who("a role without a source", None, profiles("", "[default]\nrole_arn = arn:aws:iam::1:role/r\n"))
-who("a container", "AKIDBOX", lambda: ({
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI": Server(lambda r, n: [answer(200, keys_json("AKIDBOX"))] if
-                                                 r.headers.get("authorization") == TOKEN and n > 1 else [answer(500)]).url + "/c",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN": TOKEN}, None))
-who("a container at a foreign address", None, lambda: ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.7/c"}, None))
-who("a container at an address that only looks local", None,
-    lambda: ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1.example.org/c"}, None))
-
-
-def imds(version2=True, role="machine-role"):
-    def handler(r, n):
-        if r.method == "PUT" and r.path == "/latest/api/token":
-            return [answer(200, TOKEN)] if version2 and r.headers.get("x-aws-ec2-metadata-token-ttl-seconds") == "21600" \
-                else [answer(403)]
-        if r.headers.get("x-aws-ec2-metadata-token") != TOKEN:
-            return [answer(401)]
-        if r.path.endswith("/security-credentials/"):
-            return [answer(200, role)] if role else [answer(404)]
-        return [answer(200, keys_json("AKIDMACHINE"))] if r.path.endswith("/" + role) else [answer(404)]
-    return lambda: ({"AWS_EC2_METADATA_SERVICE_ENDPOINT": Server(handler).url, "AWS_EC2_METADATA_DISABLED": "false"}, None)
-
-
-who("instance metadata", "AKIDMACHINE", imds())
-who("instance metadata of version 1 only", None, imds(version2=False))
-who("an instance without a role", None, imds(role=""))
-who("instance metadata that answers HTML", None, lambda: ({
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT": Server(always(answer(404, "<html>"))).url, "AWS_EC2_METADATA_DISABLED": "false"}, None))
-
-
-@case
-def anonymous(c):
-    """credentials: anonymous only when asked, and then unsigned"""
-    s = Server(always(GOOD_LIST))
-    r = client(s.url, *LIST, **gone(S3_TEST_ANONYMOUS="1"))
-    h = s.requests[0].headers if s.requests else {}
-    c.equal((r["ok"], [k for k in h if k == "authorization" or k.startswith("x-amz")]), (True, []), "unsigned")
-
-
-@case
-def proxies(c):
-    """a proxy of the environment is used for the store and never for link-local credentials"""
-    proxy = Server(always(answer(503)))
-    more, _ = imds()()
-    r = client("http://store.example", *LIST, S3_TEST_ATTEMPTS="1", http_proxy=proxy.url, **gone(**more))
-    c.equal(r["ok"], False, "the proxy refuses")
-    c.equal([q.target.split("?")[0] for q in proxy.requests], ["http://store.example/obs-raw"], "what the proxy saw")
-
-
 @case
 def virtual_host(c):
     """virtual-host style names the bucket in the host, path style in the path"""
@@ -1041,35 +798,6 @@ def virtual_host(c):
         q = proxy.requests[0]
         c.equal(q.headers["host"], host + "s3.example.org", "Host, path_style " + style)
         c.equal(q.target.split("?")[0], "http://%ss3.example.org%s" % (host, path), "target")
-
-
-def main():
-    if not os.path.exists(CLIENT):
-        print("1..0 # SKIP store_client is not built")
-        return 0
-    results = []
-    with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
-        def run(one):
-            name, fn = one
-            c = Check(name)
-            try:
-                fn(c)
-            except Exception as e:  # a broken case is a failed case
-                c.ok(False, "%s: %s" % (type(e).__name__, e))
-            return c
-        results = list(pool.map(run, CASES))
-    bad = 0
-    for i, c in enumerate(results, 1):
-        print("%sok %d - %s" % ("" if c.good else "not ", i, c.name.replace("#", "")))
-        for line in c.lines:
-            print("#   " + line.replace("\n", "\n#   "))
-        bad += not c.good
-    leaks = [o for o in ALL_OUTPUT if SECRET in o or TOKEN in o]
-    print("%sok %d - no secret and no token in %d outputs at the highest verbosity" %
-          ("" if not leaks else "not ", len(results) + 1, len(ALL_OUTPUT)))
-    print("1..%d" % (len(results) + 1))
-    shutil.rmtree(FILES)
-    return 1 if bad or leaks else 0
 
 
 sys.exit(main())
