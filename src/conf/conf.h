@@ -176,6 +176,12 @@ struct conf_store *conf_store_find(const struct conf *, const char *name);
 struct conf_database *conf_database_find(const struct conf *, const char *name);
 struct conf_pool *conf_pool_find(const struct conf *, const char *name);
 struct conf_notification *conf_notification_find(const struct conf *, const char *name);
+/* The i-th name, NULL behind the last; conf is the struct conf (base/suggest.h). */
+const char *conf_asset_name(const void *conf, size_t i);
+const char *conf_job_name(const void *conf, size_t i);
+const char *conf_sensor_name(const void *conf, size_t i);
+/* "no asset 'x' in the configuration", code "not_found", with the nearest name; kind: "asset", "job", "sensor".  Always -1. */
+int conf_missing(const struct conf *, const char *kind, const char *name, struct err *err);
 /* The file that holds a section of an asset type ("sites"), lent; NULL: none does. */
 const char *conf_section_file(const struct conf *, const char *name);
 /*

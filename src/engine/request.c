@@ -216,7 +216,7 @@ static struct conf_asset **launch_assets(struct engine *e, const struct launch *
 		return assets;
 	}
 	if ((job = conf_job_find(e->conf, l->job)) == NULL) {
-		err_code(err, ERR_PERMANENT, "not_found", "no job '%s' in the configuration", l->job);
+		conf_missing(e->conf, "job", l->job, err);
 		return NULL;
 	}
 	*n = job->nasset;

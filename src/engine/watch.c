@@ -456,7 +456,7 @@ static struct watch *watch_find(struct engine *e, const char *name, struct err *
 	for (size_t i = 0; i < e->nwatches; i++)
 		if (strcmp(e->watches[i].conf->name, name) == 0)
 			return &e->watches[i];
-	err_code(err, ERR_PERMANENT, "not_found", "no sensor '%s' in the configuration", name);
+	conf_missing(e->conf, "sensor", name, err);
 	return NULL;
 }
 

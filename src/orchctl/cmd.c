@@ -51,10 +51,15 @@ static void consider(struct choice *c, const char *name)
 	c->n++;
 }
 
-/* The one name that `word` is, or begins; NULL with candidates in err.  name(arg, i) lists them. */
+/*
+ * The one name that `word` is, or begins; NULL with candidates in err.  name(arg, i) lists them; they follow `noun`,
+ * which is empty for nouns.
+ */
 static const char *pick(const char *word, const char *(*name)(const void *arg, size_t i), const void *arg,
-    const char *kind, struct err *err)
+    const char *noun, struct err *err)
 {
+	const char *gap = noun[0] != '\0' ? " " : "";
+
 	struct choice c = {0};
 	const char *n, *near;
 
@@ -68,16 +73,37 @@ static const char *pick(const char *word, const char *(*name)(const void *arg, s
 		return c.found;
 	near = suggest_nearest(word, name, arg);
 	if (c.n > 1)
-		err_set(err, ERR_USAGE, "%s '%.40s' could be %s", kind, word, c.list);
+		err_set(err, ERR_USAGE, "command '%s%s%.40s' could be %s", noun, gap, word, c.list);
 	else
-		err_set(err, ERR_USAGE, "no %s '%.40s'%s%s; try 'orchctl help'", kind, word,
-		    near ? "; did you mean " : "", near ? near : "");
+		err_set(err, ERR_USAGE, "no command '%s%s%.40s'%s%s; try 'orchctl help%s%s'", noun, gap, word,
+		    near ? "; did you mean " : "", near ? near : "", gap, noun);
 	return NULL;
 }
 
 static const char *noun_at(const void *arg, size_t i)
 {
-	return cmds[i] ? cmds[i]->noun : NULL;
+	return cmd_noun(i);
+}
+
+const char *cmd_noun(size_t i)
+{
+	size_t n = 0;
+
+	for (const struct cmd *const *c = cmds; *c != NULL; c++)
+		if (((*c)->flags & CMD_HIDDEN) == 0 && (c == cmds || strcmp((*c)->noun, c[-1]->noun) != 0) &&
+		    n++ == i)
+			return (*c)->noun;
+	return NULL;
+}
+
+const char *cmd_verb(const char *noun, size_t i)
+{
+	size_t n = 0;
+
+	for (const struct cmd *const *c = cmds; *c != NULL; c++)
+		if (strcmp((*c)->noun, noun) == 0 && (*c)->verb != NULL && n++ == i)
+			return (*c)->verb;
+	return NULL;
 }
 
 /* The i-th verb of a noun, aliases after them. */
@@ -85,16 +111,16 @@ static const char *verb_at(const void *arg, size_t i)
 {
 	size_t n = 0;
 
-	for (const struct cmd *const *c = cmds; *c != NULL; c++)
-		if (strcmp((*c)->noun, arg) == 0 && (*c)->verb != NULL && n++ == i)
-			return (*c)->verb;
+	for (const char *verb; (verb = cmd_verb(arg, n)) != NULL; n++)
+		if (n == i)
+			return verb;
 	for (const struct cmd *const *c = cmds; *c != NULL; c++)
 		if (strcmp((*c)->noun, arg) == 0 && (*c)->verb != NULL && (*c)->alias != NULL && n++ == i)
 			return (*c)->alias;
 	return NULL;
 }
 
-static const struct cmd *row_of(const char *noun, const char *verb)
+const struct cmd *cmd_row(const char *noun, const char *verb)
 {
 	for (const struct cmd *const *c = cmds; *c != NULL; c++) {
 		if (strcmp((*c)->noun, noun) != 0)
@@ -106,15 +132,32 @@ static const struct cmd *row_of(const char *noun, const char *verb)
 	return NULL;
 }
 
+static const struct cmd *hidden_row(const char *noun)
+{
+	for (const struct cmd *const *c = cmds; *c != NULL; c++)
+		if (((*c)->flags & CMD_HIDDEN) != 0 && strcmp((*c)->noun, noun) == 0)
+			return *c;
+	return NULL;
+}
+
+static bool is_help(const char *word)
+{
+	return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
+}
+
 const struct cmd *cmd_find(char *const *argv, size_t n, size_t *words, struct err *err)
 {
-	const char *noun = pick(argv[0], noun_at, NULL, "command", err), *verb;
-	const struct cmd *c;
+	const struct cmd *c = hidden_row(argv[0]);
+	const char *noun, *verb;
 
-	if (noun == NULL)
-		return NULL;
 	*words = 1;
-	c = row_of(noun, NULL);
+	if (c != NULL)
+		return c;
+	if ((noun = pick(argv[0], noun_at, NULL, "", err)) == NULL)
+		return NULL;
+	c = cmd_row(noun, NULL);
+	if (c == NULL && n > 1 && is_help(argv[1]))
+		return cmd_row(noun, cmd_verb(noun, 0));
 	if (verb_at(noun, 0) == NULL || (c != NULL && (n < 2 || argv[1][0] == '-')))
 		return c;
 	if (n < 2) {
@@ -124,7 +167,7 @@ const struct cmd *cmd_find(char *const *argv, size_t n, size_t *words, struct er
 	if ((verb = pick(argv[1], verb_at, noun, noun, err)) == NULL)
 		return NULL;
 	*words = 2;
-	return row_of(noun, verb);
+	return cmd_row(noun, verb);
 }
 
 /* ---- help */
@@ -178,7 +221,7 @@ void cmd_usage(const char *noun)
 	for (const struct cmd *const *p = cmds; *p != NULL; p++) {
 		const struct cmd *c = *p;
 
-		if (noun != NULL && strcmp(noun, c->noun) != 0)
+		if ((c->flags & CMD_HIDDEN) != 0 || (noun != NULL && strcmp(noun, c->noun) != 0))
 			continue;
 		strbuf_addf(&sb, "%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
 		    c->operands ? " " : "", c->operands ? c->operands : "");
@@ -189,4 +232,15 @@ void cmd_usage(const char *noun)
 	strbuf_release(&sb);
 	if (noun == NULL)
 		puts("\n'orchctl help COMMAND' tells more. Words may be cut short as long as they are unique.");
+}
+
+void cmd_explain_noun(const struct cmd *c)
+{
+	if (c->verb == NULL || cmd_verb(c->noun, 1) == NULL) {
+		cmd_explain(c);
+		return;
+	}
+	printf("usage: orchctl %s COMMAND ...\n\n", c->noun);
+	cmd_usage(c->noun);
+	printf("\n'orchctl help %s COMMAND' tells more.\n", c->noun);
 }

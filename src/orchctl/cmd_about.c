@@ -133,11 +133,16 @@ static bool type_at(size_t i, struct type_row *row)
 	return false;
 }
 
-static const char *type_name_at(const void *arg, size_t i)
+const char *type_name(size_t i)
 {
-	static struct type_row row;
+	struct type_row row;
 
 	return type_at(i, &row) ? row.name : NULL;
+}
+
+static const char *type_name_at(const void *arg, size_t i)
+{
+	return type_name(i);
 }
 
 static void add_limits(struct strbuf *sb, const struct opt *o)
@@ -306,19 +311,22 @@ const struct cmd cmd_version = {
 
 static int help(struct ctl *ctl, struct err *err)
 {
+	static char wants_help[] = "--help";
 	size_t n = ctl->args.operands.n, words = 0;
-	const struct cmd *c = n > 0 ? cmd_find(ctl->args.operands.v, n, &words, err) : NULL;
+	char *asked[3] = {NULL};
+	const struct cmd *c;
 
-	if (n == 0) {
+	for (size_t i = 0; i < n; i++)
+		asked[i] = ctl->args.operands.v[i];
+	asked[n] = wants_help; /* a noun is explained also where it means nothing by itself */
+	c = n > 0 ? cmd_find(asked, n + 1, &words, err) : NULL;
+
+	if (n == 0)
 		cmd_usage(NULL);
-	} else if (c == NULL) {
-		/* A noun alone that has no command of its own. */
+	else if (c == NULL)
 		return -1;
-	} else if (n == 1 && c->verb != NULL) {
-		cmd_usage(c->noun);
-	} else {
-		cmd_explain(c);
-	}
+	else
+		(n == 1 ? cmd_explain_noun : cmd_explain)(c);
 	return 0;
 }
 

@@ -66,18 +66,20 @@ const struct cmd cmd_assets_list = {
 
 static void put_options(const json_t *options)
 {
+	struct table *t = table_new("option|value");
 	struct strbuf sb = STRBUF_INIT(8192);
 	const char *key;
 	json_t *value;
 
-	if (json_object_size(options) > 0)
-		puts("\n  options");
 	json_object_foreach((json_t *)(uintptr_t)options, key, value)
 	{
-		strbuf_reset(&sb);
+		table_cell(t, PAINT_NONE, key);
 		text_value(&sb, value, 300);
-		printf("    %-20s %s\n", key, sb.buf);
+		table_take(t, &sb);
 	}
+	if (table_rows(t) > 0)
+		putchar('\n');
+	table_end(t, 2, NULL);
 	strbuf_release(&sb);
 }
 
@@ -165,7 +167,7 @@ static void show_asset(struct ctl *ctl, const json_t *a)
 	ctl_put(PAINT_NONE, json_str(a, "type", ""));
 	puts(")");
 	ctl_put_field("", json_str(a, "description", NULL));
-	put_list_field("also called", json_object_get(a, "aliases"));
+	put_list_field("aliases", json_object_get(a, "aliases"));
 	put_list_field("needs", json_object_get(a, "deps"));
 	put_list_field("feeds", json_object_get(a, "downstream"));
 	put_list_field("tags", json_object_get(a, "tags"));

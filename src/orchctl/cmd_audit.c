@@ -211,12 +211,23 @@ static int read_options(struct ctl *ctl, struct audit_opts *o, struct err *err)
 	const struct conf_asset *ca = asset ? conf_asset_find(ctl->conf, asset) : NULL;
 
 	*o = (struct audit_opts){.partition = args_operand(&ctl->args, 0),
-	    .asset = ca ? ca->name : asset, /* one that is not configured any more has left its records */
+	    .asset = ca ? ca->name : asset,
 	    .deep = args_has(&ctl->args, "deep"),
 	    .on_progress = on_progress,
 	    .stop = stop,
 	    .arg = ctl};
 	return since ? parse_since(since, &o->since, err) : 0;
+}
+
+/* One that is not configured any more has left its records; a name without any is misspelt. */
+static bool asset_is_known(const struct ctl *ctl, struct state *state, const char *asset, struct err *err)
+{
+	if (asset == NULL || conf_asset_find(ctl->conf, asset) != NULL ||
+	    sql_get_int(state->sql, 0, "SELECT 1 FROM materialization WHERE asset = ?1 LIMIT 1", "s", asset) ==
+	        1)
+		return true;
+	conf_missing(ctl->conf, "asset", asset, err);
+	return false;
 }
 
 static int show_last(struct ctl *ctl, struct err *err)
@@ -256,7 +267,7 @@ static int audit(struct ctl *ctl, struct err *err)
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	store_sync_stop_when(stop, NULL);
-	report = audit_run(ctl->conf, state, &opts, err);
+	report = asset_is_known(ctl, state, opts.asset, err) ? audit_run(ctl->conf, state, &opts, err) : NULL;
 	state_close(state);
 	if (report == NULL)
 		return -1;

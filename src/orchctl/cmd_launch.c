@@ -4,7 +4,6 @@
 #include "orchctl/ctl.h"
 #include "orchctl/wait.h"
 
-#include "base/suggest.h"
 #include "conf/conf.h"
 
 #include <stdio.h>
@@ -108,24 +107,14 @@ static int materialize(struct ctl *ctl, struct err *err)
 	return rc;
 }
 
-static const char *job_at(const void *arg, size_t i)
-{
-	const struct conf *conf = arg;
-
-	return i < conf->njobs ? conf->jobs[i].name : NULL;
-}
-
 static int launch(struct ctl *ctl, struct err *err)
 {
-	const char *name = args_operand(&ctl->args, 0), *near;
+	const char *name = args_operand(&ctl->args, 0);
 	const struct conf_job *job = conf_job_find(ctl->conf, name);
 	json_t *args;
 
-	if (job == NULL) {
-		near = suggest_nearest(name, job_at, ctl->conf);
-		return err_code(err, ERR_PERMANENT, "not_found", "no job '%.60s'%s%s", name,
-		    near ? "; did you mean " : "", near ? near : "");
-	}
+	if (job == NULL)
+		return conf_missing(ctl->conf, "job", name, err);
 	args = json_object();
 	json_object_set_new(args, "job", json_string(name));
 	return ask_run(ctl, "launch", args, job->asset, job->nasset, err);

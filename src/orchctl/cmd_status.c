@@ -5,8 +5,11 @@
 #include "orchctl/run_text.h"
 #include "orchctl/table.h"
 
+#include "base/mem.h"
+
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- status */
@@ -42,7 +45,8 @@ static void put_runs(const json_t *s)
 	strbuf_addf(&sb, "%" PRId64 " running, %" PRId64 " queued", json_int(runs, "running", 0),
 	    json_int(runs, "queued", 0));
 	if (json_is_integer(json_object_get(s, "steps_running")))
-		strbuf_addf(&sb, ", %" PRId64 " steps running", json_int(s, "steps_running", 0));
+		strbuf_addf(&sb, ", %" PRId64 " step%s running", json_int(s, "steps_running", 0),
+		    json_int(s, "steps_running", 0) == 1 ? "" : "s");
 	ctl_put_field("runs", sb.buf);
 	if (failed > 0) {
 		strbuf_reset(&sb);
@@ -51,6 +55,24 @@ static void put_runs(const json_t *s)
 		ctl_put_field("", sb.buf);
 	}
 	strbuf_release(&sb);
+}
+
+/* A tick that asked for many runs gives a reason for each. */
+static void put_reason(struct strbuf *sb, const char *reason)
+{
+	const char *more = strstr(reason, "; ");
+	char *first = xstrndup(reason, more ? (size_t)(more - reason) : strlen(reason));
+	size_t n = 0;
+
+	for (; more != NULL; more = strstr(more + 2, "; "))
+		n++;
+	if (first[0] != '\0') {
+		strbuf_addstr(sb, ", ");
+		text_clean(sb, first);
+	}
+	if (n > 0)
+		strbuf_addf(sb, ", and %zu more", n);
+	free(first);
 }
 
 static void put_sensors(const json_t *sensors)
@@ -72,10 +94,7 @@ static void put_sensors(const json_t *sensors)
 		if (json_is_object(last)) {
 			strbuf_addstr(&sb, ": ");
 			text_clean(&sb, json_str(last, "outcome", ""));
-			if (json_str(last, "reason", "")[0] != '\0') {
-				strbuf_addstr(&sb, ", ");
-				text_clean(&sb, json_str(last, "reason", ""));
-			}
+			put_reason(&sb, json_str(last, "reason", ""));
 		}
 		ctl_put_field(i == 0 ? "sensors" : "", sb.buf);
 	}

@@ -16,6 +16,7 @@ struct ctl;
 enum {
 	CMD_NO_CONF = 1 << 0, /* runs without a configuration */
 	CMD_DEFAULT = 1 << 1, /* what the noun alone means */
+	CMD_HIDDEN = 1 << 2, /* for programs: in no help, and not to be cut short */
 };
 
 struct cmd {
@@ -36,6 +37,7 @@ struct ctl {
 	const struct cmd *cmd;
 	const char *conf_file; /* -f, or NULL */
 	bool json, quiet;
+	bool whole_noun; /* the command is the default of its noun, whose verb was not given */
 	struct args args;
 	struct conf *conf; /* NULL with CMD_NO_CONF */
 	struct link *link;
@@ -63,10 +65,21 @@ void ctl_put(enum paint paint, const char *text);
 /* "  label      text" with the text cleaned; nothing when text is NULL or empty. */
 void ctl_put_field(const char *label, const char *text);
 
-/* Find the row of argv's first words; *words is how many they are.  Class USAGE with candidates. */
+/*
+ * Find the row of argv's first words; *words is how many they are.  Class USAGE with candidates.  A noun alone is its
+ * default or, before --help, any of its rows.
+ */
 const struct cmd *cmd_find(char *const *argv, size_t n, size_t *words, struct err *err);
+/* The i-th noun, each once, and the i-th verb of a noun; NULL behind the last. */
+const char *cmd_noun(size_t i);
+const char *cmd_verb(const char *noun, size_t i);
+const struct cmd *cmd_row(
+    const char *noun, const char *verb); /* verb NULL: what the noun alone means; NULL: none */
+const char *type_name(size_t i); /* of sensors, assets, stores...; NULL behind the last */
 void cmd_explain(const struct cmd *cmd); /* of one command */
 void cmd_usage(const char *noun); /* of all, or of one noun's commands */
+void cmd_explain_noun(
+    const struct cmd *cmd); /* of all commands of its noun, or of itself where there are no more */
 extern const struct arg_opt common_opts[];
 
 #endif

@@ -62,7 +62,7 @@ static int run(struct ctl *ctl, struct err *err)
 	int rc;
 
 	if (args_has(&ctl->args, "help")) {
-		cmd_explain(ctl->cmd);
+		(ctl->whole_noun ? cmd_explain_noun : cmd_explain)(ctl->cmd);
 		return 0;
 	}
 	if (check_operands(ctl, err) == -1)
@@ -121,6 +121,7 @@ static int parse(struct ctl *ctl, char *const *argv, size_t n, struct err *err)
 
 	if (rc == 0 && lead < n) {
 		ctl->cmd = cmd_find(argv + lead, n - lead, &words, err);
+		ctl->whole_noun = words == 1;
 		rc = ctl->cmd ? 1 : -1;
 	}
 	if (rc == 1 && args_parse(&ctl->args, ctl->cmd->opts, common_opts, argv + lead + words,

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CELL_MAX 8192
+#define CELL_MAX  8192
+#define WIDTH_MAX 60 /* of a column; a longer cell moves the rest of its own row alone */
 
 struct table {
 	size_t ncol;
@@ -109,7 +110,8 @@ static void print_row(const struct table *t, size_t row, const size_t *widths, i
 		const char *s = t->cells.v[row * t->ncol + c];
 		enum paint paint = t->paints[row * t->ncol + c];
 		bool last = c + 1 == t->ncol;
-		size_t gap = widths[c] - text_width(s), room = last && columns > used + 8 ? columns - used : 0;
+		size_t wide = text_width(s), gap = widths[c] > wide ? widths[c] - wide : 0,
+		       room = last && columns > used + 8 ? columns - used : 0;
 
 		if (t->right[c])
 			pad(gap);
@@ -118,7 +120,7 @@ static void print_row(const struct table *t, size_t row, const size_t *widths, i
 		fputs(text_off(paint), stdout);
 		if (!last)
 			pad((t->right[c] ? 0 : gap) + 2);
-		used += widths[c] + 2;
+		used += MAX(widths[c], wide) + 2;
 	}
 	putchar('\n');
 }
@@ -128,8 +130,11 @@ void table_end(struct table *t, int indent, const char *without)
 	size_t widths[TABLE_COLUMNS_MAX] = {0}, rows = t->cells.n / t->ncol;
 
 	assert(t->cells.n % t->ncol == 0);
-	for (size_t i = 0; i < t->cells.n; i++)
-		widths[i % t->ncol] = MAX(widths[i % t->ncol], text_width(t->cells.v[i]));
+	for (size_t i = 0; i < t->cells.n; i++) {
+		size_t wide = text_width(t->cells.v[i]);
+
+		widths[i % t->ncol] = MAX(widths[i % t->ncol], wide > WIDTH_MAX ? 0 : wide);
+	}
 	if (rows > 1) {
 		for (size_t r = 0; r < rows; r++)
 			print_row(t, r, widths, indent, (size_t)text_columns());

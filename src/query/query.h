@@ -59,6 +59,11 @@ struct run_filter {
  */
 json_t *query_status(const struct query *, struct err *err);
 
+/* What may be asked for, each ends with NULL. */
+extern const char *const query_run_states[], *const query_outbox_states[], *const query_key_verdicts[];
+/* Class USAGE, naming `what` and all the words, when value (may be NULL) is none of them. */
+int query_need_word(const char *what, const char *value, const char *const *words, struct err *err);
+
 /*
  * {"runs": [run..], "next": id or null} newest first.  `next` is where to go on with `before`, and null at the end: there may be
  * more although fewer than `limit` came, when several conditions leave few runs (see run_filter.h).

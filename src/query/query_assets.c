@@ -189,7 +189,7 @@ json_t *query_asset(const struct query *q, const char *name, const char *partiti
 	struct stale *st;
 
 	if (a == NULL) {
-		err_code(err, ERR_PERMANENT, "not_found", "no asset '%s' in the configuration", name);
+		conf_missing(q->conf, "asset", name, err);
 		return NULL;
 	}
 	obj = query_object();

@@ -85,9 +85,14 @@ static json_t *one_row(const struct query *q, const struct sql_row *row)
 
 json_t *query_outbox(const struct query *q, const char *state, int64_t limit, struct err *err)
 {
-	json_t *obj = query_object(), *notifications = json_array(), *rows = json_array();
+	json_t *obj, *notifications, *rows;
 	struct sql_row *row;
 
+	if (query_need_word("state", state, query_outbox_states, err) == -1)
+		return NULL;
+	obj = query_object();
+	notifications = json_array();
+	rows = json_array();
 	limit = limit > 0 ? MIN(limit, (int64_t)QUERY_LIMIT_MAX) : INT64_C(50);
 	for (size_t i = 0; i < q->conf->nnotifications; i++)
 		json_array_append_new(notifications, one_notification(q, &q->conf->notifications[i]));

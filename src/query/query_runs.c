@@ -66,12 +66,16 @@ static int64_t floor_of(const struct query *q, const struct run_filter *f)
 
 json_t *query_runs(const struct query *q, const struct run_filter *filter, struct err *err)
 {
-	json_t *obj = query_object(), *list = json_array();
 	struct run_filter f = *filter;
 	struct run_statement st;
 	struct sql_row *row;
 	int64_t floor, last = 0;
+	json_t *obj, *list;
 
+	if (query_need_word("state", f.state, query_run_states, err) == -1)
+		return NULL;
+	obj = query_object();
+	list = json_array();
 	f.limit = f.limit <= 0 ? 50 : MIN(f.limit, QUERY_LIMIT_MAX);
 	floor = floor_of(q, &f);
 	run_filter_rows(&st, &f, RUN_COLUMNS, floor);

@@ -98,7 +98,7 @@ static int need_sensor(const struct query *q, const char *name, struct err *err)
 {
 	if (conf_sensor_find(q->conf, name) != NULL)
 		return 0;
-	return err_code(err, ERR_PERMANENT, "not_found", "no sensor '%s' in the configuration", name);
+	return conf_missing(q->conf, "sensor", name, err);
 }
 
 json_t *query_ticks(const struct query *q, const char *sensor, int64_t limit, struct err *err)
@@ -124,7 +124,8 @@ json_t *query_keys(const struct query *q, const char *sensor, const char *verdic
 	json_t *obj, *list;
 	struct sql_row *row;
 
-	if (need_sensor(q, sensor, err) == -1)
+	if (need_sensor(q, sensor, err) == -1 ||
+	    query_need_word("verdict", verdict, query_key_verdicts, err) == -1)
 		return NULL;
 	limit = limit <= 0 ? QUERY_LIMIT_MAX : MIN(limit, (int64_t)QUERY_LIMIT_MAX);
 	/* A text for each, so that each finds its index. */

@@ -7,16 +7,15 @@
 
 static void filter_form(struct page *p)
 {
-	static const char *const states[] = {"", "queued", "running", "succeeded", "failed", "canceled"};
 	const char *state = page_param(p, "state"), *partition = page_param(p, "partition"),
 	           *job = page_param(p, "job");
 
 	html(&p->body,
-	    "<form class=\"filter\" method=\"get\" action=\"/runs\"><label>State <select name=\"state\">");
-	for (size_t i = 0; i < NITEMS(states); i++)
-		html(&p->body, "<option value=\"%s\"%r>%s</option>", states[i],
-		    state != NULL && strcmp(state, states[i]) == 0 ? " selected" : "",
-		    states[i][0] ? states[i] : "any");
+	    "<form class=\"filter\" method=\"get\" action=\"/runs\"><label>State <select name=\"state\">"
+	    "<option value=\"\">any</option>");
+	for (const char *const *s = query_run_states; *s != NULL; s++)
+		html(&p->body, "<option value=\"%s\"%r>%s</option>", *s,
+		    state != NULL && strcmp(state, *s) == 0 ? " selected" : "", *s);
 	html(&p->body,
 	    "</select></label> <label>Partition <input name=\"partition\" value=\"%s\"></label> "
 	    "<label>Job <input name=\"job\" value=\"%s\"></label> <button>Show</button></form>",

@@ -232,7 +232,7 @@ static void test_wrong(void)
 	says("runs show 99", 3, NULL, "no run 99");
 	says("runs cancel 1", 4, NULL, "ended already");
 	says("--json runs show 99", 3, "\"code\":\"not_found\"", NULL);
-	says("launch bth", 3, NULL, "did you mean both");
+	says("launch bth", 3, NULL, "did you mean 'both'?");
 	says("materialize frist", 3, NULL, "did you mean 'first'");
 	says("sensors tick nope", 3, NULL, "nope");
 	says("types exce", 3, NULL, "did you mean exec");

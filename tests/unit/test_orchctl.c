@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "orchctl/args.h"
+#include "orchctl/complete.h"
 #include "orchctl/ctl.h"
 #include "orchctl/effects.h"
 #include "orchctl/text.h"
@@ -39,6 +40,32 @@ static void test_rows(void)
 	ok(bad == 0, "%zu commands are whole and unlike each other", n);
 }
 
+/* Nobody adds a command or an option without saying what may stand for its words. */
+static void test_completion_knows(void)
+{
+	size_t bad = 0, n = 0;
+
+	for (const struct cmd *const *p = cmds; *p != NULL; p++) {
+		const struct cmd *c = *p;
+		char what[64];
+
+		if ((c->flags & CMD_HIDDEN) != 0)
+			continue;
+		if (c->operands != NULL && ++n > 0 && !complete_knows(c->operands, c->noun)) {
+			diag("%s %s: %s", c->noun, c->verb ? c->verb : "", c->operands);
+			bad++;
+		}
+		for (const struct arg_opt *o = c->opts; o != NULL && o->name != NULL; o++) {
+			snprintf(what, sizeof(what), "--%s", o->name);
+			if (o->kind != ARG_FLAG && ++n > 0 && !complete_knows(what, c->noun)) {
+				diag("%s: %s", c->noun, what);
+				bad++;
+			}
+		}
+	}
+	ok(bad == 0 && !complete_knows("NAME", "nothing"), "%zu words can be completed", n);
+}
+
 static void test_find(void)
 {
 	static const struct {
@@ -59,7 +86,11 @@ static void test_find(void)
 	    {"sensors", "ti", NULL, NULL, 0, "could be tick, ticks"},
 	    {"staus", NULL, NULL, NULL, 0, "did you mean status"},
 	    {"runs", "shwo", NULL, NULL, 0, "did you mean show"},
-	    {"zzz", NULL, NULL, NULL, 0, "no command 'zzz'"},
+	    {"runs", "zzz", NULL, NULL, 0, "no command 'runs zzz'; try 'orchctl help runs'"},
+	    {"zzz", NULL, NULL, NULL, 0, "no command 'zzz'; try 'orchctl help'"},
+	    {"page", "--help", "page", "export", 1, NULL},
+	    {"complete", NULL, "complete", NULL, 1, NULL},
+	    {"complet", NULL, NULL, NULL, 0, "no command 'complet'"},
 	};
 
 	for (size_t i = 0; i < NITEMS(t); i++) {
@@ -228,6 +259,7 @@ static void test_effects(void)
 int main(void)
 {
 	tap_run(test_rows);
+	tap_run(test_completion_knows);
 	tap_run(test_find);
 	tap_run(test_args);
 	tap_run(test_clean);

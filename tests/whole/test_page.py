@@ -128,6 +128,9 @@ def test_machine_side(orch, page):
     assert page.get("/badge/nothing.svg")[0] == 404
     assert page.get("/nowhere")[0] == 404 and page.get("/runs/999")[0] == 404 and page.get("/runs/1x")[0] == 404
     assert page.get("/healthz?verbose")[0] == 200 and "sensors: ok" in page.text("/healthz")
+    for path in ("/runs?state=nope", "/outbox?state=nope", f"/sensors/{SENSOR}?verdict=nope", "/api/v1/runs?state=nope"):
+        status, _, body = page.get(path)
+        assert status == 400 and b"is none of" in body, path
     status, headers, body = page.get("/no<b>/where")
     assert status == 404 and headers["Content-Type"].startswith("text/html") and b"There is no page at /no&lt;b&gt;/where." in body
     status, headers, body = page.get("/api/v1/no\"where")
