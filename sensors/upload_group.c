@@ -2,6 +2,7 @@
 
 #include "sensors/upload_group.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -12,15 +13,6 @@
 
 #define NAMED_MAX 5 /* piece numbers named in a reason */
 
-uint64_t upload_hash(const char *s, size_t n)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)s[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 void upload_group_add_piece(
     struct upload_group *g, uint32_t index, unsigned width, const struct store_object *obj)
 {
@@ -30,7 +22,7 @@ void upload_group_add_piece(
 	}
 	g->piece[g->npieces++] = (struct upload_piece){
 	    .size = obj->size,
-	    .etag = upload_hash(obj->etag, strlen(obj->etag)),
+	    .etag = hash_text(HASH_START, obj->etag),
 	    .index = index,
 	};
 	g->bytes += obj->size;

@@ -56,9 +56,6 @@ struct upload_verdict {
 	int64_t expected; /* pieces; 0: unknown */
 };
 
-/* FNV-1a, 64 bits: fingerprints are kept on disk, so it gives the same on every start. */
-uint64_t upload_hash(const char *s, size_t n);
-
 void upload_group_add_piece(struct upload_group *, uint32_t index, unsigned width, const struct store_object *);
 /* The check file stands in the listing; what was known of it is dropped unless its ETag and size are the same. */
 void upload_group_set_check(struct upload_group *, const struct store_object *);

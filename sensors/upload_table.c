@@ -2,6 +2,7 @@
 
 #include "sensors/upload_table.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -76,7 +77,7 @@ static struct upload_group *group_new(const char *key, size_t n, uint64_t hash)
 
 struct upload_group *upload_table_get(struct upload_table *t, const char *key, size_t n)
 {
-	uint64_t hash = upload_hash(key, n);
+	uint64_t hash = hash_bytes(HASH_START, key, n);
 	struct upload_group **slot;
 
 	if (t->size == 0)

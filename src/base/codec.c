@@ -106,6 +106,19 @@ int base64_decode(struct strbuf *out, const char *s, size_t n)
 	return 0;
 }
 
+/* Most of it, eight bytes at a time. */
+static const unsigned char *skip_ascii(const unsigned char *p, const unsigned char *end)
+{
+	uint64_t eight;
+
+	for (; end - p >= 8; p += 8) {
+		memcpy(&eight, p, 8);
+		if ((eight & UINT64_C(0x8080808080808080)) != 0)
+			break;
+	}
+	return p;
+}
+
 bool utf8_valid(const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s, *end = p + n;
@@ -114,8 +127,10 @@ bool utf8_valid(const char *s, size_t n)
 		unsigned c = *p++, least;
 		int more;
 
-		if (c < 0x80)
+		if (c < 0x80) {
+			p = skip_ascii(p, end);
 			continue;
+		}
 		if (c >= 0xc2 && c <= 0xdf) {
 			more = 1, least = 0x80, c &= 0x1f;
 		} else if ((c & 0xf0) == 0xe0) {

@@ -20,5 +20,6 @@ void digest_free(struct digest *); /* NULL is fine */
 
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX]);
 void sha256_raw(const void *p, size_t n, unsigned char out[SHA256_BYTES]);
+void sha256_hmac(const void *key, size_t nkey, const void *p, size_t n, unsigned char out[SHA256_BYTES]);
 
 #endif

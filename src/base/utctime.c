@@ -2,7 +2,6 @@
 
 #include "base/utctime.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,12 +97,17 @@ const char *utctime_format_sql_ms(tm_ms t, char out[UTCTIME_MAX])
 	return out;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /* Exactly n digits at *s; moves *s behind them. */
 static int digits(const char **s, int n, int *value)
 {
 	*value = 0;
 	for (int i = 0; i < n; i++, (*s)++) {
-		if (!isdigit((unsigned char)**s))
+		if (!is_digit(**s))
 			return -1;
 		*value = *value * 10 + (**s - '0');
 	}
@@ -128,9 +132,9 @@ static int fraction_ms(const char **s, int *ms)
 	if (**s != '.' && **s != ',')
 		return 0;
 	(*s)++;
-	if (!isdigit((unsigned char)**s))
+	if (!is_digit(**s))
 		return -1;
-	for (; isdigit((unsigned char)**s); (*s)++, scale /= 10)
+	for (; is_digit(**s); (*s)++, scale /= 10)
 		*ms += (**s - '0') * scale;
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "engine/keyindex.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "state/state.h"
@@ -12,6 +13,8 @@
 struct slot {
 	uint64_t key; /* 0: free */
 	uint64_t report; /* of everything that is shown */
+	tm_ms since; /* as in its row; 0: it has none yet */
+	uint32_t fingerprint; /* of the row */
 	uint32_t pass; /* last pass that saw it */
 };
 
@@ -25,39 +28,27 @@ struct keyindex {
 	struct key_tally tally; /* of the rows */
 };
 
-static uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
+/* Never 0. */
+static uint64_t key_hash(const char *key)
 {
-	const unsigned char *b = p;
+	uint64_t h = hash_text(HASH_START, key);
 
-	/* FNV-1a with a final avalanche where it is used; the keys are not secret, collisions are harmless (header). */
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
-static uint64_t mix(uint64_t h)
-{
-	h ^= h >> 33;
-	h *= UINT64_C(0xff51afd7ed558ccd);
-	h ^= h >> 33;
 	return h ? h : 1;
 }
 
-static uint64_t hash_text(uint64_t h, const char *s)
+static uint32_t fingerprint_hash(const char *fingerprint)
 {
-	return s ? hash_bytes(h, s, strlen(s) + 1) : hash_bytes(h, "\xff", 1);
+	return (uint32_t)hash_text(HASH_START, fingerprint);
 }
-
-#define FNV_START UINT64_C(0xcbf29ce484222325)
 
 static uint64_t report_hash(
     enum key_verdict verdict, const char *reason, const char *fingerprint, const int64_t n[4])
 {
-	uint64_t h = hash_bytes(FNV_START, &verdict, sizeof(verdict));
+	uint64_t h = hash_bytes(HASH_START, &verdict, sizeof(verdict));
 
 	h = hash_text(h, reason);
 	h = hash_text(h, fingerprint);
-	return mix(hash_bytes(h, n, 4 * sizeof(*n)));
+	return hash_bytes(h, n, 4 * sizeof(*n));
 }
 
 static struct slot *find(struct keyindex *ki, uint64_t key)
@@ -128,7 +119,7 @@ struct keyindex *keyindex_load(struct state *st, const char *sensor, int64_t lim
 {
 	struct keyindex *ki = xcalloc(1, sizeof(*ki));
 	struct sql_row *row = sql_query(st->sql,
-	    "SELECT key, verdict, reason, fingerprint, present, expected, bytes, newest FROM sensor_key"
+	    "SELECT key, verdict, reason, fingerprint, present, expected, bytes, newest, since FROM sensor_key"
 	    " WHERE sensor = ?1 AND gone_at IS NULL",
 	    "s", sensor);
 
@@ -137,9 +128,11 @@ struct keyindex *keyindex_load(struct state *st, const char *sensor, int64_t lim
 	grow(ki);
 	while (sql_next(row)) {
 		int64_t n[4] = {sql_int(row, 4), sql_int(row, 5), sql_int(row, 6), sql_int(row, 7)};
-		struct slot *s = insert(ki, mix(hash_text(FNV_START, sql_text(row, 0))));
+		struct slot *s = insert(ki, key_hash(sql_text(row, 0)));
 
 		s->report = report_hash(verdict_parse(sql_text(row, 1)), sql_text(row, 2), sql_text(row, 3), n);
+		s->fingerprint = fingerprint_hash(sql_text(row, 3));
+		s->since = sql_int(row, 8);
 		tally_add(ki, verdict_parse(sql_text(row, 1)), sql_int(row, 6), 1);
 	}
 	sql_end(row);
@@ -165,8 +158,7 @@ void keyindex_begin(struct keyindex *ki)
 bool keyindex_see(struct keyindex *ki, const struct key_report *r)
 {
 	int64_t n[4] = {r->present, r->expected, r->bytes, r->newest};
-	uint64_t key = mix(hash_text(FNV_START, r->key)),
-	         report = report_hash(r->verdict, r->reason, r->fingerprint, n);
+	uint64_t key = key_hash(r->key), report = report_hash(r->verdict, r->reason, r->fingerprint, n);
 	struct slot *s = find(ki, key);
 
 	if (s->key == 0) {
@@ -186,8 +178,28 @@ bool keyindex_see(struct keyindex *ki, const struct key_report *r)
 	return true;
 }
 
+tm_ms keyindex_since(struct keyindex *ki, const char *key, const char *fingerprint)
+{
+	const struct slot *s = find(ki, key_hash(key));
+
+	return s->key != 0 && s->fingerprint == fingerprint_hash(fingerprint) ? s->since : 0;
+}
+
+/* As the row has it from now on. */
+static void set_since(struct keyindex *ki, const struct key_report *r, tm_ms now)
+{
+	struct slot *s = find(ki, key_hash(r->key));
+	uint32_t fingerprint = fingerprint_hash(r->fingerprint);
+
+	assert(s->key != 0); /* seen before */
+	if (s->since == 0 || s->fingerprint != fingerprint)
+		s->since = now;
+	s->fingerprint = fingerprint;
+}
+
 void keyindex_write(struct keyindex *ki, struct state *st, const struct key_report *r, tm_ms now)
 {
+	set_since(ki, r, now);
 	tally_leave(ki, st, r->key);
 	tally_add(ki, r->verdict, r->bytes, 1);
 	sql_do(st->sql,
@@ -226,7 +238,7 @@ void keyindex_sweep(struct keyindex *ki, struct state *st, tm_ms now)
 	    "SELECT key, verdict, bytes FROM sensor_key WHERE sensor = ?1 AND gone_at IS NULL", "s",
 	    ki->sensor);
 	while (sql_next(row)) {
-		struct slot *s = find(ki, mix(hash_text(FNV_START, sql_text(row, 0))));
+		struct slot *s = find(ki, key_hash(sql_text(row, 0)));
 
 		if (s->key != 0 && s->pass == ki->pass)
 			continue;

@@ -1,5 +1,5 @@
 /*
- * keyindex.h: what a sensor knows of every key, in memory as two hashes per key, in the database whole.
+ * keyindex.h: what a sensor knows of every key, in memory as 32 bytes of hashes per key, in the database whole.
  *
  * A tick reports each key it sees; only keys whose report changed touch the database, so that a tick over many unchanged
  * keys costs a hash each.  Two keys with one 64-bit hash would share an entry: with a million keys the chance is one in
@@ -22,6 +22,8 @@ void keyindex_free(struct keyindex *); /* NULL is fine */
 void keyindex_begin(struct keyindex *);
 /* Whether the row has to be written: new, or changed since it was last seen. */
 bool keyindex_see(struct keyindex *, const struct key_report *);
+/* Since when its row has this fingerprint, without a look at the row; 0: it has another, or there is none. */
+tm_ms keyindex_since(struct keyindex *, const char *key, const char *fingerprint);
 void keyindex_write(struct keyindex *, struct state *, const struct key_report *, tm_ms now);
 /* Mark every key that was not seen in this pass as gone. */
 void keyindex_sweep(struct keyindex *, struct state *, tm_ms now);

@@ -97,10 +97,9 @@ void tick_set_cursor(struct tick *t, const char *cursor)
 
 tm_ms tick_key_since(const struct tick *t, const char *key, const char *fingerprint)
 {
-	return sql_get_int(t->engine->state->sql, t->at,
-	    "SELECT since FROM sensor_key WHERE sensor = ?1 AND key = ?2 AND fingerprint IS ?3 AND gone_at IS "
-	    "NULL",
-	    "sss", t->conf->name, key, fingerprint);
+	tm_ms since = keyindex_since(t->keys, key, fingerprint);
+
+	return since != 0 ? since : t->at;
 }
 
 static char *dup(const char *s)

@@ -14,7 +14,7 @@
 #define HEADERS_MAX      (64 * 1024)
 #define STALL_BYTES      1024L
 #define STALL_MS         15000
-#define RECEIVE_BUFFER   (128 * 1024L)
+#define RECEIVE_BUFFER   (32 * 1024L) /* larger ones are cold by the time they are read */
 #define SEND_BUFFER      (256 * 1024L)
 #define HOST_CONNECTIONS 32L
 
@@ -146,9 +146,7 @@ static int timer_cb(CURLM *multi, long ms, void *arg)
 /* Work that must not be done inside libcurl's callbacks, nor inside our own calls, waits for the next turn. */
 static void kick(struct http *h)
 {
-	static const struct timeval now;
-
-	evtimer_add(h->kicker, &now);
+	event_active(h->kicker, EV_TIMEOUT, 0);
 }
 
 /* OpenSSL writes with plain write(2), and libcurl guards it only when it may use signals, which it may not here. */

@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,15 +56,12 @@ static int sign(const struct webhook_conf *c, const char *body, struct strvec *h
 	struct strbuf key = STRBUF_INIT(SECRET_MAX);
 	unsigned char mac[SHA256_BYTES];
 	char hex[SHA256_HEX];
-	unsigned n = sizeof(mac);
 
 	if (secret_resolve(&c->secret, &key, err) == -1) {
 		secret_wipe(&key);
 		return -1;
 	}
-	if (HMAC(EVP_sha256(), key.buf, (int)key.len, (const unsigned char *)body, strlen(body), mac, &n) ==
-	    NULL)
-		abort();
+	sha256_hmac(key.buf, key.len, body, strlen(body), mac);
 	secret_wipe(&key);
 	hex_encode(mac, sizeof(mac), hex);
 	strvec_pushf(headers, "X-Orchd-Signature: sha256=%s", hex);

@@ -2,6 +2,7 @@
 
 #include "push/recent.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -13,23 +14,13 @@ struct recent {
 	uint64_t slot[NSLOTS]; /* by the hash's last bits; 0: none */
 };
 
-static uint64_t hash_text(uint64_t h, const char *s)
-{
-	for (; *s != '\0'; s++)
-		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-	return (h ^ 0xff) * UINT64_C(0x100000001b3); /* a byte that no UTF-8 has: where one text ends */
-}
-
 static uint64_t hash(const struct announced *a)
 {
 	const char *const texts[] = {a->bucket, a->key, a->etag, a->sequencer, a->time};
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = HASH_START;
 
 	for (size_t i = 0; i < NITEMS(texts); i++)
 		h = hash_text(h, texts[i]);
-	h ^= h >> 33;
-	h *= UINT64_C(0xff51afd7ed558ccd);
-	h ^= h >> 33;
 	return h ? h : 1;
 }
 

@@ -103,7 +103,10 @@ static void again(struct s3_call *c, tm_ms delay)
 {
 	struct timeval tv = {.tv_sec = delay / 1000, .tv_usec = delay % 1000 * 1000};
 
-	evtimer_add(c->timer, &tv);
+	if (delay > 0)
+		evtimer_add(c->timer, &tv);
+	else
+		event_active(c->timer, EV_TIMEOUT, 0);
 }
 
 /* What a status means to callers of the store; the rest is refused without a code of its own. */

@@ -15,7 +15,7 @@
 #define TOKEN_MAX       8192
 
 struct item {
-	size_t key, etag; /* in text */
+	size_t key, nkey, etag; /* in text */
 	int64_t size;
 	tm_ms modified;
 	bool has_key, has_size, has_date, has_etag;
@@ -23,8 +23,10 @@ struct item {
 
 struct s3_listing {
 	char *prefix;
+	size_t nprefix;
 	char *floor; /* every key must be larger: the last one delivered, at first the caller's start_after */
 	char *asked; /* floor as it can be asked for, see askable */
+	bool repeats; /* asked is less: keys up to the floor come once more */
 	bool paged; /* floor is a key of the page before */
 	char *token; /* that asks for the next page */
 	bool more;
@@ -62,6 +64,7 @@ static void set_floor(struct s3_listing *l, const char *key)
 	xstrset(&l->floor, key);
 	free(l->asked);
 	l->asked = askable(l->floor);
+	l->repeats = key != NULL && (l->asked == NULL || strcmp(l->asked, key) != 0);
 }
 
 struct s3_listing *s3_listing_new(const char *prefix, const char *start_after)
@@ -69,6 +72,7 @@ struct s3_listing *s3_listing_new(const char *prefix, const char *start_after)
 	struct s3_listing *l = xcalloc(1, sizeof(*l));
 
 	l->prefix = xstrdup(prefix);
+	l->nprefix = strlen(prefix);
 	set_floor(l, start_after);
 	l->more = true;
 	strbuf_init(&l->body, S3_XML_BODY_MAX);
@@ -119,36 +123,43 @@ static int keep(struct s3_listing *l, const char *s, size_t n, size_t *at, struc
 	return 0;
 }
 
-typedef int field_fn(struct s3_listing *, const char *text, size_t n, struct err *err);
-
-static int on_key(struct s3_listing *l, const char *text, size_t n, struct err *err)
+static int on_key(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
+	struct s3_listing *l = arg;
+
 	if (l->item.has_key)
 		return err_code(err, ERR_BAD_DATA, "field.key", "the listing has an object with two keys");
 	l->item.has_key = true;
 	if (memchr(text, '\0', n) != NULL)
 		return err_code(err, ERR_BAD_DATA, "field.key", "the listing has a key with a NUL");
+	l->item.nkey = n;
 	return keep(l, text, n, &l->item.key, err);
 }
 
-static int on_size(struct s3_listing *l, const char *text, size_t n, struct err *err)
+static int on_size(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
+	struct s3_listing *l = arg;
+
 	l->item.has_size = true;
 	if (!parse_count(text, n, &l->item.size))
 		return err_code(err, ERR_BAD_DATA, "field.size", "the listing has the size '%.30s'", text);
 	return 0;
 }
 
-static int on_date(struct s3_listing *l, const char *text, size_t n, struct err *err)
+static int on_date(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
+	struct s3_listing *l = arg;
+
 	l->item.has_date = true;
 	if (utctime_parse(text, &l->item.modified) == -1)
 		return err_code(err, ERR_BAD_DATA, "field.date", "the listing has the date '%.40s'", text);
 	return 0;
 }
 
-static int on_etag(struct s3_listing *l, const char *text, size_t n, struct err *err)
+static int on_etag(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
+	struct s3_listing *l = arg;
+
 	if (n >= 2 && text[0] == '"' && text[n - 1] == '"')
 		text++, n -= 2;
 	if (n == 0 || n >= STORE_ETAG_MAX)
@@ -157,8 +168,10 @@ static int on_etag(struct s3_listing *l, const char *text, size_t n, struct err 
 	return keep(l, text, n, &l->item.etag, err);
 }
 
-static int on_contents(struct s3_listing *l, const char *text, size_t n, struct err *err)
+static int on_contents(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
+	struct s3_listing *l = arg;
+
 	const struct item *i = &l->item;
 	const char *missing = !i->has_key    ? "key"
 	                      : !i->has_size ? "size"
@@ -179,8 +192,10 @@ static int on_contents(struct s3_listing *l, const char *text, size_t n, struct 
 	return 0;
 }
 
-static int on_truncated(struct s3_listing *l, const char *text, size_t n, struct err *err)
+static int on_truncated(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
+	struct s3_listing *l = arg;
+
 	l->has_truncated = true;
 	l->truncated = strcmp(text, "true") == 0;
 	if (!l->truncated && strcmp(text, "false") != 0)
@@ -189,16 +204,20 @@ static int on_truncated(struct s3_listing *l, const char *text, size_t n, struct
 	return 0;
 }
 
-static int on_token(struct s3_listing *l, const char *text, size_t n, struct err *err)
+static int on_token(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
+	struct s3_listing *l = arg;
+
 	strbuf_reset(&l->next_token);
 	return strbuf_add(&l->next_token, text, n) == 0
 	           ? 0
 	           : err_code(err, ERR_BAD_DATA, "proto.pagination", "the listing has a token of %zu bytes", n);
 }
 
-static int on_encoding(struct s3_listing *l, const char *text, size_t n, struct err *err)
+static int on_encoding(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
+	struct s3_listing *l = arg;
+
 	l->url = strcmp(text, "url") == 0;
 	if (!l->url && n > 0)
 		return err_code(
@@ -206,58 +225,53 @@ static int on_encoding(struct s3_listing *l, const char *text, size_t n, struct 
 	return 0;
 }
 
-static int on_key_count(struct s3_listing *l, const char *text, size_t n, struct err *err)
+static int on_key_count(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
+	struct s3_listing *l = arg;
+
 	if (!parse_count(text, n, &l->key_count))
 		return err_code(err, ERR_BAD_DATA, "proto.count", "the listing has KeyCount '%.20s'", text);
 	return 0;
 }
 
-struct field {
-	const char *name;
-	field_fn *fn;
-};
-
-static field_fn *find_field(const struct field *row, const char *name)
+static int on_error_element(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
-	for (; row->name != NULL; row++)
-		if (name[0] == row->name[0] && strcmp(name, row->name) == 0)
-			return row->fn;
-	return NULL;
+	struct s3_listing *l = arg;
+
+	return s3_error_element(&l->error, path, text, n, err);
 }
 
-#define ROOT        "ListBucketResult"
-#define IN_LIST     ROOT "/"
-#define IN_CONTENTS IN_LIST "Contents/"
+#define ROOT "ListBucketResult"
 
+static s3_xml_element *taker_of(const char *path)
+{
+	static const struct {
+		const char *path;
+		s3_xml_element *fn;
+	} row[] = {
+	    {ROOT "/Contents/Key", on_key},
+	    {ROOT "/Contents/LastModified", on_date},
+	    {ROOT "/Contents/ETag", on_etag},
+	    {ROOT "/Contents/Size", on_size},
+	    {ROOT "/Contents", on_contents},
+	    {ROOT "/IsTruncated", on_truncated},
+	    {ROOT "/NextContinuationToken", on_token},
+	    {ROOT "/EncodingType", on_encoding},
+	    {ROOT "/KeyCount", on_key_count},
+	};
+
+	for (size_t i = 0; i < NITEMS(row); i++)
+		if (strcmp(path, row[i].path) == 0)
+			return row[i].fn;
+	return strncmp(path, "Error/", 6) == 0 ? on_error_element : NULL;
+}
+
+/* For the reader that does not ask beforehand. */
 static int on_element(void *arg, const char *path, const char *text, size_t n, struct err *err)
 {
-	static const struct field of_object[] = {
-	    {"Key", on_key},
-	    {"LastModified", on_date},
-	    {"ETag", on_etag},
-	    {"Size", on_size},
-	    {NULL, NULL},
-	};
-	static const struct field of_list[] = {
-	    {"Contents", on_contents},
-	    {"IsTruncated", on_truncated},
-	    {"NextContinuationToken", on_token},
-	    {"EncodingType", on_encoding},
-	    {"KeyCount", on_key_count},
-	    {NULL, NULL},
-	};
-	struct s3_listing *l = arg;
-	field_fn *fn = NULL;
+	s3_xml_element *fn = taker_of(path);
 
-	/* The beginning of the path is looked at once: this runs several times for each of 100,000 keys. */
-	if (strncmp(path, IN_CONTENTS, sizeof(IN_CONTENTS) - 1) == 0)
-		fn = find_field(of_object, path + sizeof(IN_CONTENTS) - 1);
-	else if (strncmp(path, IN_LIST, sizeof(IN_LIST) - 1) == 0)
-		fn = find_field(of_list, path + sizeof(IN_LIST) - 1);
-	else if (strncmp(path, "Error/", 6) == 0)
-		return s3_error_element(&l->error, path, text, n, err);
-	return fn != NULL ? fn(l, text, n, err) : 0;
+	return fn != NULL ? fn(arg, path, text, n, err) : 0;
 }
 
 static void forget_page(struct s3_listing *l)
@@ -282,50 +296,41 @@ int s3_listing_feed(struct s3_listing *l, const char *p, size_t n)
 	return strbuf_add(&l->body, p, n);
 }
 
-/* Percent-decode in place: '+' is a blank, then %xx, once.  false: a bad sequence or a NUL. */
-static bool url_decode(char *s)
+/* Percent-decode in place: '+' is a blank, then %xx, once.  The length; 0: nothing, a bad sequence or a NUL. */
+static size_t url_decode(char *s, size_t n)
 {
-	char *out = s;
+	char *out, *from, *end = s + n, *p = s;
 
-	for (; *s; s++, out++) {
-		if (*s == '+') {
-			*out = ' ';
-		} else if (*s != '%') {
-			*out = *s;
-		} else {
-			if (s[1] == '\0' || hex_decode((const char[]){s[1], s[2], '\0'}, out, 1) == -1 ||
-			    *out == '\0')
-				return false;
-			s += 2;
-		}
+	while ((p = memchr(p, '+', (size_t)(end - p))) != NULL)
+		*p = ' ';
+	out = from = s;
+	while ((p = memchr(from, '%', (size_t)(end - from))) != NULL) {
+		memmove(out, from, (size_t)(p - from));
+		out += p - from;
+		if (end - p < 3 || hex_decode((const char[]){p[1], p[2], '\0'}, out, 1) == -1 || *out == '\0')
+			return 0;
+		out++;
+		from = p + 3;
 	}
-	*out = '\0';
-	return true;
+	memmove(out, from, (size_t)(end - from + 1));
+	return (size_t)(out - s + (end - from));
 }
 
-static int check_key(struct s3_listing *l, char *key, const char *before, struct err *err)
+static int check_key(struct s3_listing *l, char *key, size_t n, const char *before, struct err *err)
 {
-	if (l->url && !url_decode(key))
+	if (l->url && n > 0 && (n = url_decode(key, n)) == 0)
 		return err_code(
 		    err, ERR_BAD_DATA, "field.key", "the listing has the badly encoded key '%.80s'", key);
-	size_t n = strlen(key);
 	if (n == 0 || n > STORE_KEY_MAX || !utf8_valid(key, n))
 		return err_code(err, ERR_BAD_DATA, "field.key",
 		    "the listing has a key that is empty, too long or not UTF-8");
-	if (strncmp(key, l->prefix, strlen(l->prefix)) != 0)
+	if (n < l->nprefix || memcmp(key, l->prefix, l->nprefix) != 0)
 		return err_code(err, ERR_BAD_DATA, "proto.prefix",
 		    "the listing of '%s' has a key that lies elsewhere", l->prefix);
 	if (before != NULL && strcmp(key, before) <= 0)
 		return err_code(
 		    err, ERR_BAD_DATA, "proto.order", "the listing has '%.200s' after '%.200s'", key, before);
 	return 0;
-}
-
-/* Keys that come again because we had to ask from before the floor. */
-static bool is_repeated(const struct s3_listing *l, const char *key)
-{
-	return l->floor != NULL && (l->asked == NULL || strcmp(l->asked, l->floor) != 0) &&
-	       strcmp(key, l->floor) <= 0;
 }
 
 static int check_keys(struct s3_listing *l, struct err *err)
@@ -337,10 +342,10 @@ static int check_keys(struct s3_listing *l, struct err *err)
 		const struct item *it = &l->items[i];
 		char *key = l->text.buf + it->key;
 
-		if (check_key(l, key, before, err) == -1)
+		if (check_key(l, key, it->nkey, before, err) == -1)
 			return -1;
 		before = key;
-		if (is_repeated(l, key))
+		if (l->repeats && strcmp(key, l->floor) <= 0)
 			continue;
 		if (l->kept == 0 && l->floor != NULL && strcmp(key, l->floor) <= 0)
 			return err_code(err, ERR_BAD_DATA, l->paged ? "proto.pagination" : "proto.order",
@@ -409,7 +414,7 @@ static int parse(struct s3_listing *l, struct err *err)
 {
 	if (l->body.overflowed)
 		return err_code(err, ERR_BAD_DATA, "xml.limit", "the answer is larger than any of S3");
-	if (s3_plain_read(l->body.buf, l->body.len, ROOT, on_element, l) == 0)
+	if (s3_plain_read(l->body.buf, l->body.len, ROOT, taker_of, l) == 0)
 		return 0;
 	forget_page(l);
 	return parse_xml(l, err);

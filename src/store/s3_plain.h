@@ -11,10 +11,14 @@
 
 #include "store/s3_xml.h"
 
+/* Who takes the elements of a path; NULL: nobody. */
+typedef s3_xml_element *s3_plain_taker(const char *path);
+
 /*
- * 0: a whole document with that root; every element was delivered, in the order of their ends.  -1: not plain, or
- * on_element refused one: forget what was delivered.  p[n] must be a NUL; the bytes are put back as they were.
+ * 0: a whole document with that root; every element was given to its taker, in the order of their ends.  -1: not plain,
+ * or a taker refused one: forget what was delivered.  taker_of is asked once for each path.  p[n] must be a NUL; the
+ * bytes are put back as they were.
  */
-int s3_plain_read(char *p, size_t n, const char *root, s3_xml_element *on_element, void *arg);
+int s3_plain_read(char *p, size_t n, const char *root, s3_plain_taker *taker_of, void *arg);
 
 #endif

@@ -6,8 +6,6 @@
 #include "base/mem.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
@@ -141,12 +139,9 @@ static void add_headers(const struct sigv4_request *r, struct sigv4_signed *out)
 	free_pairs(v, r->nheader);
 }
 
-static void hmac(const unsigned char *key, size_t n, const char *s, unsigned char out[SHA256_BYTES])
+static void hmac(const void *key, size_t n, const char *s, unsigned char out[SHA256_BYTES])
 {
-	unsigned len = SHA256_BYTES;
-
-	if (HMAC(EVP_sha256(), key, (int)n, (const unsigned char *)s, strlen(s), out, &len) == NULL)
-		abort();
+	sha256_hmac(key, n, s, strlen(s), out);
 }
 
 static void derive(const struct sigv4_request *r, const char *day, unsigned char key[SHA256_BYTES])
@@ -154,7 +149,7 @@ static void derive(const struct sigv4_request *r, const char *day, unsigned char
 	struct strbuf first = STRBUF_INIT(PART_MAX);
 
 	strbuf_addf(&first, "AWS4%s", r->secret_key);
-	hmac((const unsigned char *)first.buf, first.len, day, key);
+	hmac(first.buf, first.len, day, key);
 	hmac(key, SHA256_BYTES, r->region, key);
 	hmac(key, SHA256_BYTES, r->service, key);
 	hmac(key, SHA256_BYTES, "aws4_request", key);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/digest.h"
+#include "base/hash.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/strbuf.h"
@@ -98,8 +99,54 @@ static void test_codec(void)
 	for (size_t i = 0; i < NITEMS(u); i++)
 		ok(utf8_valid(u[i].s, strlen(u[i].s)) == u[i].valid, "utf-8 case %zu", i);
 	char sum[SHA256_HEX];
+	unsigned char mac[SHA256_BYTES];
 	sha256_hex("abc", 3, sum);
 	is_str(sum, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "sha256 of abc");
+	sha256_hmac("Jefe", 4, "what do ya want for nothing?", 28, mac);
+	hex_encode(mac, sizeof(mac), sum);
+	is_str(
+	    sum, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", "RFC 4231, test case 2");
+}
+
+/* Long texts are looked at eight bytes at a time: a bad byte must be seen wherever it stands. */
+static void test_utf8_long(void)
+{
+	char text[41];
+	size_t seen = 0, passed = 0;
+
+	for (size_t at = 0; at < sizeof(text) - 2; at++) {
+		memset(text, 'a', sizeof(text));
+		memcpy(text + at, "\xc3\xa9", 2);
+		passed += utf8_valid(text, sizeof(text));
+		text[at] = 'a';
+		seen += !utf8_valid(text, sizeof(text));
+	}
+	is_int(passed, sizeof(text) - 2, "a letter of two bytes anywhere");
+	is_int(seen, sizeof(text) - 2, "half of it anywhere");
+}
+
+/* What was kept on disk must be found again by every later version. */
+static void test_hash(void)
+{
+	static const struct {
+		const char *text;
+		uint64_t hash;
+	} row[] = {{"", UINT64_C(0xedaee4328b798493)}, {"abc", UINT64_C(0x4f543a8478d249f0)},
+	    {"9dd4e461268c8034f5c8564e155c67a6", UINT64_C(0x6641ee52e27cb16b)}};
+	size_t i, k, same = 0;
+	uint64_t seen[17];
+
+	for (i = 0; i < NITEMS(row); i++)
+		ok(hash_text(HASH_START, row[i].text) == row[i].hash, "hash of '%s'", row[i].text);
+	ok(hash_text(HASH_START, NULL) != hash_text(HASH_START, ""), "no text is not the empty one");
+	ok(hash_text(hash_text(HASH_START, "ab"), "c") != hash_text(hash_text(HASH_START, "a"), "bc"),
+	    "where one text ends counts");
+	for (i = 0; i < NITEMS(seen); i++) {
+		seen[i] = hash_bytes(HASH_START, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", i);
+		for (k = 0; k < i; k++)
+			same += seen[i] == seen[k];
+	}
+	is_int(same, 0, "so does the number of NULs");
 }
 
 /* How often civil_is_date is of another opinion than the way there and back. */
@@ -247,6 +294,8 @@ int main(void)
 	tap_run(test_strbuf);
 	tap_run(test_err);
 	tap_run(test_codec);
+	tap_run(test_utf8_long);
+	tap_run(test_hash);
 	tap_run(test_utctime);
 	tap_run(test_template);
 	tap_run(test_suggest);
