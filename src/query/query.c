@@ -26,7 +26,7 @@ const struct column hold_columns[] = {
 
 json_t *query_object(void)
 {
-	return json_pack("{s:s}", "schema", "orchd/1");
+	return json_pack("{s:s}", "schema", QUERY_SCHEMA);
 }
 
 json_t *query_time(tm_ms t)

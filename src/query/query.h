@@ -20,6 +20,8 @@
 #ifndef QUERY_H
 #define QUERY_H
 
+#define QUERY_SCHEMA "orchd/1"
+
 #include "base/err.h"
 #include "base/json.h"
 

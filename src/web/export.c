@@ -4,6 +4,7 @@
 #include "web/export.h"
 
 #include "web/export_link.h"
+#include "web/export_nights.h"
 #include "web/export_plan.h"
 #include "web/web_priv.h"
 
@@ -233,6 +234,12 @@ static int export_page(struct exporter *x, const struct httpd_head *t, const cha
 
 /* ---- all of it ---- */
 
+/* What the API gives page by page, and a program that reads files wants whole. */
+static bool is_streamed(const struct httpd_head *t)
+{
+	return strcmp(t->path, "/api/v1/nights") == 0;
+}
+
 static int export_one(struct exporter *x, const char *target, struct err *err)
 {
 	struct strbuf name = STRBUF_INIT(65536);
@@ -241,7 +248,8 @@ static int export_one(struct exporter *x, const char *target, struct err *err)
 
 	if (rc == 0) {
 		export_name(&name, &t);
-		rc = export_page(x, &t, name.buf, err);
+		rc = is_streamed(&t) ? export_nights(x->dir, name.buf, &x->web->query, x->opts->days, err)
+		                     : export_page(x, &t, name.buf, err);
 	}
 	httpd_head_release(&t);
 	strbuf_release(&name);

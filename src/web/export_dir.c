@@ -20,6 +20,7 @@
 #define MARKER_HEAD "orchd page export 1\n"
 #define MARKER_MAX  ((size_t)64 << 20)
 #define FILE_MAX    ((size_t)32 << 20)
+#define PIECES      FS_TMP_PREFIX "export" /* what is put piece by piece, until its end */
 
 struct export_dir {
 	char *path;
@@ -192,6 +193,89 @@ int export_dir_put(
 	d->counts.files++;
 	d->counts.bytes += (int64_t)n;
 	free(file);
+	return rc;
+}
+
+/* ---- piece by piece ---- */
+
+struct export_file {
+	struct export_dir *dir;
+	char *name, *tmp;
+	int fd;
+	int64_t bytes;
+};
+
+struct export_file *export_dir_begin(struct export_dir *d, const char *name, struct err *err)
+{
+	struct export_file *f = xcalloc(1, sizeof(*f));
+
+	assert(is_inside(name));
+	*f = (struct export_file){.dir = d, .name = xstrdup(name), .tmp = fs_join(d->path, PIECES)};
+	f->fd = open(f->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (f->fd != -1)
+		return f;
+	err_errno(err, "open %s", f->tmp);
+	export_dir_end(f, false, NULL);
+	return NULL;
+}
+
+int export_dir_add(struct export_file *f, const void *p, size_t n, struct err *err)
+{
+	f->bytes += (int64_t)n;
+	return fs_write_all(f->fd, p, n, err);
+}
+
+static bool are_same(const char *a, const char *b)
+{
+	int fd[2] = {open(a, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), open(b, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+	bool same = fd[0] != -1 && fd[1] != -1;
+	ssize_t n = 1;
+
+	while (same && n > 0) {
+		char chunk[2][16384];
+
+		/* Files of ours that nobody writes to: a read is short at the end alone. */
+		n = read(fd[0], chunk[0], sizeof(chunk[0]));
+		same = n >= 0 && read(fd[1], chunk[1], sizeof(chunk[1])) == n &&
+		       memcmp(chunk[0], chunk[1], (size_t)n) == 0;
+	}
+	for (int i = 0; i < 2; i++)
+		if (fd[i] != -1)
+			close(fd[i]);
+	return same;
+}
+
+static int take_place(struct export_file *f, struct err *err)
+{
+	struct export_dir *d = f->dir;
+	char *file = fs_join(d->path, f->name), *folder = fs_dirname(file);
+	int rc = announce(d, f->name, err);
+
+	if (rc == 0 && !are_same(f->tmp, file)) {
+		rc = fs_mkdirs(folder, 0755, err);
+		if (rc == 0 && rename(f->tmp, file) == -1)
+			rc = err_errno(err, "rename to %s", file);
+		d->counts.written += rc == 0;
+	}
+	d->counts.files++;
+	d->counts.bytes += f->bytes;
+	free(folder);
+	free(file);
+	return rc;
+}
+
+int export_dir_end(struct export_file *f, bool whole, struct err *err)
+{
+	int rc = 0;
+
+	if (f->fd != -1 && close(f->fd) == -1 && whole)
+		rc = err_errno(err, "close %s", f->tmp);
+	if (whole && rc == 0)
+		rc = take_place(f, err);
+	unlink(f->tmp); /* unless it was renamed */
+	free(f->tmp);
+	free(f->name);
+	free(f);
 	return rc;
 }
 

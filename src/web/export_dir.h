@@ -26,6 +26,14 @@ void export_dir_close(struct export_dir *); /* NULL is fine */
  */
 int export_dir_put(
     struct export_dir *, const char *name, const void *p, size_t n, bool stamped, struct err *err);
+/*
+ * The same for a file that is put piece by piece; it appears with the end, when it is `whole`.  One at a time.  After an error
+ * of a piece the end, which frees it, says that it is not whole.
+ */
+struct export_file;
+struct export_file *export_dir_begin(struct export_dir *, const char *name, struct err *err);
+int export_dir_add(struct export_file *, const void *p, size_t n, struct err *err);
+int export_dir_end(struct export_file *, bool whole, struct err *err);
 /* The file is still wanted as it is, whatever it holds.  False: there is none. */
 bool export_dir_keep(struct export_dir *, const char *name);
 /* Remove what was not put this time, and make the list final. */

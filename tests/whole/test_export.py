@@ -156,6 +156,13 @@ def test_more_sites_than_a_page_has(done):
     for partition in nights:
         assert f"partition/{partition}.html" in seen, partition
 
+    whole = json.loads((root / "api/v1/nights.json").read_text())
+    cells = {c["partition"] for row in whole["rows"] for c in row["cells"].values()}
+    assert {r["name"] for r in whole["rows"]} == set(rows) and len(whole["rows"]) == len(rows) and set(nights) < cells
+    assert whole["next"] is None and whole["schema"] == "orchd/1" and whole["dates"] == sorted(set(whole["dates"]), reverse=True)
+    assert {"20260407", "20260301"} < set(whole["dates"]) and whole["until"] == whole["dates"][0]
+    assert all(r["standing"] and r["newest"] for r in whole["rows"]) and [s["row"] for s in whole["stuck"]] == ["uao/minime05"]
+
 
 def test_a_picture_that_is_lost(done):
     """No link leads to a picture that its store has lost; one that an earlier export has stays."""
