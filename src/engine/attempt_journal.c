@@ -3,6 +3,8 @@
 
 #include "engine/attempt_priv.h"
 
+#include "engine/check.h"
+
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -62,7 +64,11 @@ static int on_message(const struct journal_msg *m, void *arg)
 		        "{s:s?, s:s?, s:I}", "verb", m->name, "what", m->text, "size", (json_int_t)m->done));
 		break;
 	case MSG_CHECK:
-		keep_event(a, "check", "%s: %s", m->name ? m->name : "check", m->passed ? "passed" : "failed");
+		check_keep(e->state, a->step, a->n, m, e->now);
+		keep_event(a, "check", "%s: %s", m->name ? m->name : "check",
+		    m->passed                ? "passed"
+		    : m->level == LOG_ERROR_ ? "failed"
+		                             : "failed (WARN)");
 		break;
 	case MSG_LOG:
 		if (m->level >= LOG_WARN_)

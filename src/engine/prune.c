@@ -378,6 +378,8 @@ void prune_agains(struct engine *e, const struct run_step *step)
 		ns[n++] = sql_int(row, 0);
 	sql_end(row);
 	for (size_t i = 0; i < n; i++) {
+		sql_do(sql, "DELETE FROM asset_check WHERE run_id = ?1 AND asset = ?2 AND attempt = ?3", "isi",
+		    run, step->asset, ns[i]);
 		sql_do(sql, "DELETE FROM event WHERE run_id = ?1 AND asset = ?2 AND attempt = ?3", "isi", run,
 		    step->asset, ns[i]);
 		sql_do(sql, "DELETE FROM attempt WHERE run_id = ?1 AND asset = ?2 AND n = ?3", "isi", run,

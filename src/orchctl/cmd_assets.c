@@ -133,10 +133,12 @@ static void put_checks(const json_t *list)
 		puts("\n  checks of the newest run");
 	json_array_foreach(list, i, check)
 	{
+		const char *severity = json_str(check, "severity", "");
+		bool passed = json_bool(check, "passed", false), warns = strcmp(severity, "WARN") == 0;
+
 		printf("    ");
-		ctl_put(
-		    json_bool(check, "passed", false) ? PAINT_NONE : PAINT_BAD, json_str(check, "text", ""));
-		putchar('\n');
+		ctl_put(passed ? PAINT_NONE : warns ? PAINT_WARN : PAINT_BAD, json_str(check, "text", ""));
+		printf("%s\n", !passed && warns ? " (WARN)" : "");
 	}
 }
 

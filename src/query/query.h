@@ -13,7 +13,9 @@
  *                      "live": {"attempt", "pid", "progress": {"what", "done", "total"}, "stopping"} | null,
  *                      "attempts": [{"n", "started_at", "ended_at", "outcome", "kill_reason", "error", "exit_code",
  *                                    "signal", "utime_s", "stime_s", "maxrss_kib", "warnings"}]}],
- *           "events": [{"id", "at", "asset", "attempt", "kind", "text"}]}
+ *           "checks": [check..], "events": [{"id", "at", "asset", "attempt", "kind", "text"}]}
+ * check    {"at", "run", "asset", "attempt", "check": its name, "passed", "severity": "ERROR" | "WARN" | null: not known,
+ *           "metadata": {..} | null, "metadata_cut": members that had no room, "text"}
  * key      {"key", "verdict", "reason", "present", "expected", "bytes", "newest", "first_at", "since", "gone_at", "run"}
  * tick     {"first_at", "last_at", "n", "outcome", "reason", "requested", "duration_ms"}
  */
@@ -99,7 +101,7 @@ int64_t query_asset_made(const struct query *, const struct conf_asset *);
 int64_t query_asset_late(const struct query *, const struct conf_asset *);
 /*
  * One of those + {"options", "retries", "timeout_ms", "partition_template", "downstream",
- *                 "checks": [{"at", "run", "text", "passed"}], "materializations": [{"run", "partition", "at", "outcome", "metadata",
+ *                 "checks": [check..] of the newest run, "materializations": [{"run", "partition", "at", "outcome", "metadata",
  *                 "freshness"}]}; partition NULL: any
  */
 json_t *query_asset(const struct query *, const char *name, const char *partition, struct err *err);

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define MATERIALIZATIONS_SHOWN 30
-#define CHECKS_SHOWN           100
 
 static json_t *names(const struct strvec *sv)
 {
@@ -161,27 +160,6 @@ static json_t *materializations(
 	return list;
 }
 
-/* What the newest run of it checked. */
-static json_t *checks_of(const struct query *q, const char *asset, const json_t *made)
-{
-	json_t *list = json_array();
-	int64_t run = json_int(json_array_get(made, 0), "run", 0);
-	struct sql_row *row = sql_query(q->state->sql,
-	    "SELECT at, text FROM event WHERE run_id = ?1 AND asset = ?2 AND kind = 'check' ORDER BY id LIMIT "
-	    "?3",
-	    "isi", run, asset, (int64_t)CHECKS_SHOWN);
-
-	while (sql_next(row)) {
-		const char *text = sql_text(row, 1), *verdict = strrchr(text, ':');
-
-		json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:b}", "at", query_time(sql_int(row, 0)),
-		                                "run", (json_int_t)run, "text", json_text_new(text), "passed",
-		                                verdict != NULL && strcmp(verdict, ": passed") == 0));
-	}
-	sql_end(row);
-	return list;
-}
-
 json_t *query_asset(const struct query *q, const char *name, const char *partition, struct err *err)
 {
 	const struct conf_asset *a = conf_asset_find(q->conf, name);
@@ -204,7 +182,8 @@ json_t *query_asset(const struct query *q, const char *name, const char *partiti
 	json_object_set_new(obj, "downstream", downstream_of(q, a));
 	made = materializations(q, st, a, partition);
 	stale_free(st);
-	json_object_set_new(obj, "checks", checks_of(q, a->name, made));
+	json_object_set_new(
+	    obj, "checks", query_checks(q, json_int(json_array_get(made, 0), "run", 0), a->name));
 	json_object_set_new(obj, "materializations", made);
 	return query_failed(q, obj, err);
 }

@@ -30,6 +30,9 @@ void stale_free(struct stale *);
 /* {"state": "current" | "stale" | "missing", "reasons": [..]} of what was made of an asset for a partition. */
 json_t *stale_freshness(struct stale *, const struct conf_asset *, const char *partition);
 
+/* The checks of a run, of one asset or all (NULL), as query_run tells them; [] when they cannot be read. */
+json_t *query_checks(const struct query *, int64_t run, const char *asset);
+
 /* The member "audit" of a status. */
 json_t *query_audit_summary(const struct query *);
 /* The member "outbox" of a status. */

@@ -222,6 +222,7 @@ json_t *query_run(const struct query *q, int64_t id, struct err *err)
 	json_object_update(obj, run);
 	json_decref(run);
 	json_object_set_new(obj, "steps", steps_of(q, id));
+	json_object_set_new(obj, "checks", query_checks(q, id, NULL));
 	json_object_set_new(obj, "events", events_of(q, id));
 	return query_failed(q, obj, err);
 }

@@ -221,6 +221,23 @@ static const char *const script[] = {
 
     /* What the identity of a step has in place of the software's version; NULL: it has that. */
     [7] = "ALTER TABLE step ADD COLUMN code_version TEXT;",
+
+    /* What steps have checked; before, it was an event's text. */
+    [8] = "CREATE TABLE asset_check("
+          " run_id INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,"
+          " asset TEXT NOT NULL, attempt INTEGER NOT NULL, n INTEGER NOT NULL,"
+          " at INTEGER NOT NULL,"
+          " name TEXT NOT NULL, passed INTEGER NOT NULL,"
+          " severity TEXT," /* ERROR, WARN; NULL: it was not kept */
+          " metadata TEXT," /* JSON object */
+          " cut INTEGER NOT NULL DEFAULT 0," /* members of it that are in the journal alone */
+          " PRIMARY KEY(run_id, asset, attempt, n)) STRICT, WITHOUT ROWID;"
+          "INSERT INTO asset_check(run_id, asset, attempt, n, at, name, passed)"
+          " SELECT run_id, asset, coalesce(attempt, 0), id, at, substr(text, 1, length(text) - length(': "
+          "passed')),"
+          "  text LIKE '%: passed' FROM event"
+          " WHERE kind = 'check' AND asset IS NOT NULL AND run_id IN (SELECT id FROM run)"
+          "  AND (text LIKE '%: passed' OR text LIKE '%: failed');",
 };
 
 int schema_version(void)

@@ -157,33 +157,6 @@ static void history(struct page *p, const json_t *made)
 	grid_end(&p->body);
 }
 
-static void checks(struct page *p, const json_t *list)
-{
-	const json_t *check;
-	size_t i;
-
-	if (json_array_size(list) == 0)
-		return;
-	html(&p->body, "<section><h2>Checks of the newest run</h2>");
-	grid_begin(&p->body, "Checks", "Verdict|Check|At (UTC)|Run");
-	json_array_foreach(list, i, check)
-	{
-		const char *text = json_str(check, "text", ""), *verdict = strrchr(text, ':');
-
-		html(&p->body, "<tr><td>");
-		part_state(&p->body, json_bool(check, "passed", false) ? "passed" : "failed");
-		html(&p->body, "</td><td>");
-		html_text_n(&p->body, text, verdict ? (size_t)(verdict - text) : strlen(text));
-		html(&p->body, "</td><td>");
-		part_time(&p->body, json_str(check, "at", NULL));
-		html(&p->body, "</td><td>");
-		part_run_link(&p->body, json_int(check, "run", 0));
-		html(&p->body, "</td></tr>\n");
-	}
-	grid_end(&p->body);
-	html(&p->body, "</section>\n");
-}
-
 /* The answer first: what there is of it now, and why it is not what it would be. */
 static void standing(struct page *p, const json_t *a)
 {
@@ -260,7 +233,7 @@ void page_asset(struct page *p)
 			html(&p->body, "<p class=\"dim\">The newest %d are shown.</p>", MADE_SHOWN);
 	}
 	html(&p->body, "</section>\n");
-	checks(p, json_object_get(obj, "checks"));
+	checks_section(p, "Checks of the newest run", json_object_get(obj, "checks"));
 	definition(p, obj);
 	layout_end(p);
 	json_decref(obj);

@@ -153,35 +153,6 @@ static void why_it_ran(struct page *p, const json_t *run)
 	html(&p->body, "</dl></section>\n");
 }
 
-static void checks(struct page *p, const json_t *events)
-{
-	const json_t *e;
-	size_t i, n = 0;
-
-	json_array_foreach(events, i, e)
-	{
-		const char *text = json_str(e, "text", ""), *verdict = strrchr(text, ':');
-
-		if (strcmp(json_str(e, "kind", ""), "check") != 0)
-			continue;
-		if (n++ == 0) {
-			html(&p->body, "<section><h2>Checks</h2>");
-			grid_begin(&p->body, "Checks of the assets made", "Verdict|Asset|Check");
-		}
-		html(&p->body, "<tr><td>");
-		part_state(&p->body, verdict != NULL && strcmp(verdict, ": passed") == 0 ? "passed" : "failed");
-		html(&p->body, "</td><td>");
-		part_asset_link(&p->body, json_str(e, "asset", ""));
-		html(&p->body, "</td><td class=\"wide\">");
-		html_text_n(&p->body, text, verdict ? (size_t)(verdict - text) : strlen(text));
-		html(&p->body, "</td></tr>\n");
-	}
-	if (n > 0) {
-		grid_end(&p->body);
-		html(&p->body, "</section>\n");
-	}
-}
-
 /* ---- inputs and outputs ---- */
 
 static void inputs(struct page *p, const json_t *run)
@@ -347,7 +318,7 @@ void page_run(struct page *p)
 	attempts_table(p, id, json_object_get(run, "steps"));
 	html(&p->body, "</section>\n");
 	gallery(p, id);
-	checks(p, json_object_get(run, "events"));
+	checks_section(p, "Checks", json_object_get(run, "checks"));
 	why_it_ran(p, run);
 	inputs(p, run);
 	outputs(p, run);

@@ -34,6 +34,7 @@ static const struct {
     {"missing", "\xe2\x97\xbb", "off"},
     {"replaced", "\xe2\x97\xbb", "off"},
     {"stale", "\xe2\x96\xb2", "warn"},
+    {"warned", "\xe2\x96\xb2", "warn"},
     {"failed", "\xe2\x9c\x95", "bad"},
     {"invalid", "\xe2\x9c\x95", "bad"},
     {"canceled", "\xe2\x97\xbb", "off"},

@@ -130,6 +130,10 @@ void grid_runs(struct strbuf *, const json_t *runs); /* as they come from query_
 void grid_keys(struct strbuf *, const json_t *keys); /* as they come from query_keys */
 void grid_steps(struct page *, const json_t *steps); /* as they come from query_queue */
 
+/* ---- checks.c ---- */
+
+void checks_section(struct page *, const char *title, const json_t *checks); /* unless there are none */
+
 /* ---- page_nights.c ---- */
 
 void night_cell(

@@ -205,6 +205,10 @@ static int64_t add_run(const char *partition, const char *job)
 	    "INSERT INTO attempt(run_id, asset, n, epoch, started_at) VALUES(?1, 'a', 1, 1, 1)", "i", id);
 	sql_do(engine.state->sql, "INSERT INTO event(at, run_id, kind, text) VALUES(1, ?1, 'run', 'queued')",
 	    "i", id);
+	sql_do(engine.state->sql,
+	    "INSERT INTO asset_check(run_id, asset, attempt, n, at, name, passed) VALUES(?1, 'a', 1, 1, 1, "
+	    "'c', 1)",
+	    "i", id);
 	if (partition[0] != '\0')
 		sql_do(engine.state->sql, "INSERT INTO run_place(place, run_id) VALUES(?1, ?2)", "si",
 		    partition, id);
@@ -267,6 +271,7 @@ static void test_runs(void)
 	is_int(count("SELECT count(*) FROM run WHERE partition <> ''", ""), 2, "they are two");
 	is_int(count("SELECT count(*) FROM step", ""), 12, "step");
 	is_int(count("SELECT count(*) FROM attempt", ""), 12, "attempt");
+	is_int(count("SELECT count(*) FROM asset_check", ""), 12, "asset_check");
 	is_int(count("SELECT count(*) FROM event", ""), 12, "event");
 	is_int(count("SELECT count(*) FROM run_place", ""), 2, "run_place");
 	is_int(count("SELECT sum(n) FROM run_count", ""), 12, "run_count");
@@ -310,6 +315,10 @@ static void test_agains(void)
 		    "INSERT INTO event(at, run_id, asset, attempt, kind, text) VALUES(1, ?1, 'a', ?2, 'step', "
 		    "'waits')",
 		    "ii", run.id, n);
+		sql_do(engine.state->sql,
+		    "INSERT INTO asset_check(run_id, asset, attempt, n, at, name, passed) VALUES(?1, 'a', ?2, "
+		    "1, 1, 'c', 1)",
+		    "ii", run.id, n);
 		snprintf(dir, sizeof(dir), "%s/runs/%" PRId64 "/a/%" PRId64, engine.state->dir, run.id, n);
 		fs_mkdirs(dir, 0700, NULL);
 		step.attempts = n;
@@ -321,6 +330,7 @@ static void test_agains(void)
 	is_int(count("SELECT max(n) FROM attempt", ""), MANY, "with the newest");
 	is_int(count("SELECT count(*) FROM attempt WHERE outcome = 'failed'", ""), 1, "one that failed stays");
 	is_int(count("SELECT count(*) FROM event WHERE attempt IS NOT NULL", ""), 101, "event: theirs");
+	is_int(count("SELECT count(*) FROM asset_check WHERE attempt > 1", ""), 101, "asset_check: theirs");
 	snprintf(dir, sizeof(dir), "%s/runs/%" PRId64 "/a/2", engine.state->dir, run.id);
 	for (int i = 0; i < 60000 && fs_exists(dir); i++)
 		usleep(1000);

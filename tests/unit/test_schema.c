@@ -73,6 +73,8 @@ static void test_version(int version)
 	check_row(st, "SELECT key FROM run_key WHERE run_key = 'k3'", NULL);
 	check_row(st, "SELECT run_uid FROM step", "uid");
 	check_row(st, "SELECT code_version FROM step", NULL);
+	check_row(st, "SELECT group_concat(name || passed || (severity IS NULL), ',') FROM asset_check",
+	    version < 8 ? "good11,a: b01" : NULL);
 	check_row(st, "PRAGMA integrity_check", "ok");
 	state_close(st);
 }
