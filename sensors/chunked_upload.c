@@ -240,6 +240,24 @@ static bool chunked_upload_hint(void *mem, const char *store, const char *key, s
 	return true;
 }
 
+static bool chunked_upload_values(
+    void *mem, const char *key, void (*add)(void *arg, const char *name, const char *value), void *arg)
+{
+	struct chunked_upload *cu = mem;
+	const char *base = upload_base(cu, key);
+	struct upload_values values;
+	bool found;
+
+	if (base == NULL)
+		return false;
+	upload_values_of(cu, key, (size_t)(base - key), &values);
+	for (size_t i = 0; i < values.n; i++)
+		add(arg, values.v[i].name, values.v[i].value);
+	found = values.n > 0;
+	upload_values_release(&values);
+	return found;
+}
+
 static void chunked_upload_cancel(void *mem, struct tick *tick)
 {
 	struct chunked_upload *cu = mem;
@@ -260,4 +278,5 @@ const struct sensor_type sensor_chunked_upload = {
     .tick = chunked_upload_tick,
     .cancel = chunked_upload_cancel,
     .hint = chunked_upload_hint,
+    .values = chunked_upload_values,
 };

@@ -120,14 +120,17 @@ static void report_ignored(struct upload_walk *w, const struct store_object *obj
 	report(w, &r);
 }
 
-/* The prefix without its slash, as one more name; there is room for it. */
-static void add_prefix(const struct upload_group *g, struct upload_values *values)
+void upload_values_of(struct chunked_upload *cu, const char *key, size_t base, struct upload_values *out)
 {
-	for (size_t i = 0; i < values->n; i++)
-		if (strcmp(values->v[i].name, UPLOAD_PREFIX_NAME) == 0)
+	upload_names_values(cu->names, key + base, out);
+	if (out->n == 0)
+		return;
+	for (size_t i = 0; i < out->n; i++)
+		if (strcmp(out->v[i].name, UPLOAD_PREFIX_NAME) == 0)
 			return;
-	strvec_pushn(&values->text, g->key, g->base > 0 ? g->base - 1 : 0);
-	values->v[values->n++] = (struct name_value){UPLOAD_PREFIX_NAME, values->text.v[values->text.n - 1]};
+	/* Without its slash; there is room for one more. */
+	strvec_pushn(&out->text, key, base > 0 ? base - 1 : 0);
+	out->v[out->n++] = (struct name_value){UPLOAD_PREFIX_NAME, out->text.v[out->text.n - 1]};
 }
 
 /* Ask for the run; an upload that cannot ask is shown as such and stands in nobody's way. */
@@ -137,8 +140,7 @@ static void request(struct upload_walk *w, const struct upload_group *g, struct 
 	struct err err = ERR_INIT;
 	size_t n = strlen(v->reason);
 
-	upload_names_values(w->cu->names, g->key + g->base, &values);
-	add_prefix(g, &values);
+	upload_values_of(w->cu, g->key, g->base, &values);
 	struct run_request r = {
 	    .key = g->key,
 	    .names = values.v,

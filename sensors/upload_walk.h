@@ -35,6 +35,9 @@ struct chunked_upload {
 /* Where the name begins in a key that lies directly below one of the prefixes; NULL: it lies elsewhere. */
 const char *upload_base(const struct chunked_upload *, const char *key);
 
+/* What templates know of the upload whose check file has this key, its name beginning at base; n 0: it is no such key. */
+void upload_values_of(struct chunked_upload *, const char *key, size_t base, struct upload_values *out);
+
 /* Ends with tick_done, and is gone then; cu->walk is NULL again. */
 struct upload_walk *upload_walk_start(struct chunked_upload *, struct store *, struct tick *);
 void upload_walk_free(struct upload_walk *); /* dropped, without tick_done */

@@ -39,6 +39,12 @@ struct sensor_type {
 	 * or nothing when only a look at everything will do.  NULL: the type knows no hints, announcements do not reach it.
 	 */
 	bool (*hint)(void *mem, const char *store, const char *key, struct strbuf *out);
+	/*
+	 * The values that the names above have for a key it reports, from the key alone, each by add (lent); false: the key is
+	 * nothing that a run would be asked for.  So it can be told where an upload belongs before it is complete.  May be NULL.
+	 */
+	bool (*values)(
+	    void *mem, const char *key, void (*add)(void *arg, const char *name, const char *value), void *arg);
 };
 #define SENSOR_HINT_MAX 2048
 extern const struct sensor_type *const sensor_types[]; /* NULL-terminated */

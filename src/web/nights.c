@@ -13,6 +13,7 @@
 #include "state/state.h"
 #include "step/asset.h"
 #include "web/night_name.h"
+#include "web/upload_place.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,6 +49,7 @@ struct matrix {
 	json_t *names; /* name -> index of its row */
 	json_t *key_rows; /* key without its date -> index of the row it belongs to */
 	json_t *holds; /* by partition */
+	struct upload_places *places; /* of those that wait */
 	struct upload waiting[KEYS_SEEN];
 	size_t nwaiting;
 	size_t first, end; /* the rows of this matrix, once they are in order */
@@ -109,9 +111,8 @@ static void learn_rows(struct matrix *m, int64_t cap)
 {
 	int64_t day;
 	struct sql_row *row = sql_query(m->q->state->sql,
-	    "SELECT partition, sensor_key FROM run WHERE dry_run = 0 AND id > (SELECT coalesce(max(id), 0) "
-	    "FROM run) - ?1"
-	    " ORDER BY id DESC",
+	    "SELECT partition, sensor_key FROM run WHERE dry_run = 0"
+	    " AND id > (SELECT coalesce(max(id), 0) FROM run) - ?1 ORDER BY id DESC",
 	    "i", (int64_t)RUNS_SEEN);
 
 	while (sql_next(row)) {
@@ -129,14 +130,26 @@ static void learn_rows(struct matrix *m, int64_t cap)
 	sql_end(row);
 }
 
-static struct nrow *row_of_key(struct matrix *m, const char *key, int at)
+/* Where its run will be; a key that does not tell is a row by its own name. */
+static struct nrow *new_row_of_key(struct matrix *m, const char *sensor, const char *key, const char *bare)
+{
+	char *partition = upload_place(m->places, sensor, key);
+	const char *slash = strrchr(bare, '/');
+	struct nrow *row = NULL;
+	int64_t day;
+
+	if (partition != NULL && (row = row_of_partition(m, partition, &day)) != NULL)
+		learn_key(m, row, key);
+	free(partition);
+	return row != NULL ? row : row_by_name(m, slash ? slash + 1 : bare);
+}
+
+static struct nrow *row_of_key(struct matrix *m, const char *sensor, const char *key, int at)
 {
 	char *bare = night_without(key, at);
 	const json_t *known = json_object_get(m->key_rows, bare);
-	const char *slash = strrchr(bare, '/');
-	struct nrow *row;
+	struct nrow *row = known ? m->row[json_integer_value(known)] : new_row_of_key(m, sensor, key, bare);
 
-	row = known ? m->row[json_integer_value(known)] : row_by_name(m, slash ? slash + 1 : bare);
 	free(bare);
 	return row;
 }
@@ -157,7 +170,8 @@ static char *key_text(const struct sql_row *row)
 static void learn_waiting(struct matrix *m, bool newest)
 {
 	struct sql_row *row = sql_query(m->q->state->sql,
-	    "SELECT key, verdict, present, expected, reason FROM sensor_key INDEXED BY sensor_key_waiting"
+	    "SELECT key, verdict, present, expected, reason, sensor FROM sensor_key INDEXED BY "
+	    "sensor_key_waiting"
 	    " WHERE gone_at IS NULL AND run_id IS NULL AND verdict <> 'ignored' ORDER BY first_at DESC LIMIT "
 	    "?1",
 	    "i", (int64_t)KEYS_SEEN);
@@ -168,7 +182,7 @@ static void learn_waiting(struct matrix *m, bool newest)
 		int64_t day;
 		int at = night_find(key, &day);
 
-		if (at == -1 || (r = row_of_key(m, key, at)) == NULL)
+		if (at == -1 || (r = row_of_key(m, sql_text(row, 5), key, at)) == NULL)
 			continue;
 		if (newest)
 			m->newest_day = MAX(m->newest_day, day);
@@ -280,9 +294,8 @@ static bool is_there(const struct matrix *m, const char *sensor, const char *key
 static void run_into_cell(struct matrix *m, struct nrow *r, const char *date, const char *partition)
 {
 	struct sql_row *row = sql_query(m->q->state->sql,
-	    "SELECT id, state, outcome, err_text, sensor, sensor_key FROM run WHERE partition = ?1 AND dry_run "
-	    "= 0"
-	    " ORDER BY id DESC LIMIT 1",
+	    "SELECT id, state, outcome, err_text, sensor, sensor_key FROM run"
+	    " WHERE partition = ?1 AND dry_run = 0 ORDER BY id DESC LIMIT 1",
 	    "s", partition);
 
 	if (sql_next(row)) {
@@ -427,6 +440,7 @@ static void matrix_free(struct matrix *m)
 	json_decref(m->names);
 	json_decref(m->key_rows);
 	json_decref(m->holds);
+	upload_places_free(m->places);
 	for (size_t i = 0; i < m->nwaiting; i++) {
 		free(m->waiting[i].key);
 		free(m->waiting[i].verdict);
@@ -472,6 +486,7 @@ json_t *nights_matrix(const struct query *q, const struct nights_ask *ask, struc
 	m->q = q;
 	m->names = json_object();
 	m->key_rows = json_object();
+	m->places = upload_places_new(q->conf);
 	m->newest_day = m->earlier_day = INT64_MIN;
 	fill(m, ask, until);
 	if ((failed = sql_error(q->state->sql)) == NULL)

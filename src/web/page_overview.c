@@ -254,7 +254,10 @@ static void whole(
 	running(p, queue);
 	html(&p->body, "<section><h2>Newest runs</h2>");
 	grid_runs(&p->body, json_object_get(runs, "runs"));
-	html(&p->body, "<p class=\"more\"><a href=\"/runs\">All runs</a></p></section>\n");
+	html(&p->body, "%r</section>\n",
+	    json_array_size(json_object_get(runs, "runs")) > 0
+	        ? "<p class=\"more\"><a href=\"/runs\">All runs</a></p>"
+	        : "");
 	sensors(p, json_object_get(status, "sensors"));
 	if (!p->web->copy)
 		about(p, status);

@@ -54,7 +54,7 @@ static void lead(struct page *p, const json_t *s, int64_t late)
 	const json_t *last = json_object_get(s, "last");
 	const char *paused = json_str(s, "paused", NULL), *reason = json_str(last, "reason", NULL);
 
-	html(&p->body, "<p class=\"lead\">");
+	html(&p->body, "<p class=\"lead told\">");
 	part_state(&p->body, paused ? "paused" : late ? "late" : json_str(last, "outcome", "waiting"));
 	if (paused != NULL)
 		html(&p->body, "by %s", paused);
@@ -63,8 +63,8 @@ static void lead(struct page *p, const json_t *s, int64_t late)
 		part_ms(&p->body, late);
 	} else if (strcmp(json_str(last, "outcome", ""), "failed") == 0)
 		html(&p->body, "<span class=\"err\">%s</span>", reason ? reason : "");
-	else
-		html(&p->body, "<span class=\"dim\">%s</span>", json_str(s, "description", ""));
+	else if (reason != NULL)
+		html(&p->body, "<span class=\"dim\" title=\"%s\">%s</span>", reason, reason);
 	html(&p->body, "</p>\n");
 }
 
@@ -73,8 +73,11 @@ static void facts(struct page *p, const json_t *s)
 	const char *job = json_str(s, "job", "");
 
 	lead(p, s, sensor_late_ms(s, p->web->conf, clock_now()));
+	html(&p->body, "<dl>");
+	if (json_str(s, "description", "")[0] != '\0')
+		html(&p->body, "<dt>Looks for</dt><dd>%s</dd>", json_str(s, "description", ""));
 	html(&p->body,
-	    "<dl><dt>Type</dt><dd>%s, asks for <a href=\"/runs?job=%u\">%s</a></dd><dt>Looks every</dt><dd>",
+	    "<dt>Type</dt><dd>%s, asks for <a href=\"/runs?job=%u\">%s</a></dd><dt>Looks every</dt><dd>",
 	    json_str(s, "type", ""), job, job);
 	part_ms(&p->body, json_int(s, "every_ms", 0));
 	html(&p->body, "</dd>");

@@ -81,6 +81,14 @@ def test_nights(orch, page):
     half = cells[done, "20260408"]
     assert half["state"] == "pending" and re.fullmatch(r"\d+ of \d+ pieces", half["text"])
     assert obj["dates"][0] == "20260408" and len(obj["dates"]) == 7
+    # Nobody has run for this instrument yet: its upload says where it belongs; a name that does not is told as it is.
+    send(orch, night("minime07", "20260408"), skip=("000000",))
+    orch.put("raw/fpi07_eku_20260407.txt", "no check file")
+    orch.tick()
+    new = next(r for r in page.json("/api/v1/nights?days=6")["rows"] if r["name"] == "eku/minime07")
+    assert new["newest"] == "20260408"
+    assert new["cells"]["20260408"]["state"] == "pending" and new["cells"]["20260408"]["key"] == "raw/fpi07_eku_20260408.txt"
+    assert new["cells"]["20260407"]["state"] == "invalid" and new["cells"]["20260407"]["partition"] is None
     orch.ctl("hold", page.run["partition"])
     held = page.json("/api/v1/nights?days=8")["rows"]
     assert next(r for r in held if r["name"] == done)["cells"]["20260407"]["raw"] == "held"
