@@ -91,6 +91,9 @@ TAILQ_HEAD(run_list, run);
 const char *run_state_name(enum run_state s);
 const char *step_state_name(enum step_state s);
 const char *result_name(enum result o); /* "none" has no name: NULL */
+/* The first of their kind for a name that is none. */
+enum run_state run_state_parse(const char *name);
+enum step_state step_state_parse(const char *name);
 enum result result_parse(const char *name);
 bool run_state_is_end(enum run_state s);
 bool step_state_is_end(enum step_state s);
