@@ -14,9 +14,9 @@
  */
 #include "config.h"
 
+#include "notify/github_issue.h"
 #include "notify/sinks.h"
 
-#include "base/digest.h"
 #include "base/mem.h"
 #include "base/template.h"
 #include "base/utctime.h"
@@ -30,19 +30,8 @@
 #define ANSWER_MAX      (16 << 20)
 #define PER_PAGE        50
 #define PAGES_MAX       20
-#define TITLE_MAX       250
-#define LABEL_MAX       50 /* GitHub's own limit */
 #define URL_MAX         4096
 #define CLOCKS_APART_MS 86400000
-
-struct github_conf {
-	char *repository, *api, *title, *ca_file;
-	struct secret_ref token;
-	struct strvec labels;
-	struct strmap titles, label_map, assignees;
-	bool close;
-	tm_ms timeout;
-};
 
 struct github {
 	struct delivery *delivery;
@@ -50,11 +39,10 @@ struct github {
 	struct http *http;
 	struct http_request *request;
 	char *body; /* being sent */
-	char issue_mark[64], event_mark[128];
-	char label[LABEL_MAX + 1]; /* the one that issues are listed by; empty: all are */
+	struct github_issue about;
+	char label[GITHUB_LABEL_MAX + 1]; /* the one that issues are listed by; empty: all are */
 	int64_t issue;
 	int page;
-	bool unassigned; /* the server did not like the assignees */
 };
 
 typedef void answer_fn(const struct http_response *, const struct err *, void *);
@@ -155,102 +143,6 @@ static bool is_good(struct github *g, const char *what, const struct http_respon
 	return false;
 }
 
-/* ---- texts */
-
-static const char *the_label(const struct github *g)
-{
-	const char *label = json_string_value(json_array_get(json_object_get(g->delivery->data, "labels"), 0));
-
-	return label ? label : "event";
-}
-
-static bool is_recovery(const struct github *g)
-{
-	return strcmp(g->delivery->kind, "recovered") == 0;
-}
-
-static void add_label(json_t *list, const char *text)
-{
-	json_t *label;
-	char cut[LABEL_MAX + 1];
-	size_t i;
-
-	if (text[0] == '\0')
-		return;
-	snprintf(cut, sizeof(cut), "%s", text);
-	json_array_foreach(list, i, label) if (strcmp(json_string_value(label), cut) == 0) return;
-	json_array_append_new(list, json_text_new(cut));
-}
-
-static json_t *make_labels(const struct github *g)
-{
-	const struct strmap *map = &g->conf->label_map;
-	const char *label = the_label(g);
-	json_t *list = json_array();
-	struct strbuf sb = STRBUF_INIT(1000);
-
-	add_label(list, label);
-	for (size_t i = 0; i < map->keys.n; i++)
-		if (strncmp(label, map->keys.v[i], strlen(map->keys.v[i])) == 0)
-			add_label(list, map->values.v[i]);
-	for (size_t i = 0; i < g->conf->labels.n; i++) {
-		strbuf_reset(&sb);
-		if (event_expand(g->delivery, g->conf->labels.v[i], &sb, NULL) == 0)
-			add_label(list, sb.buf);
-	}
-	strbuf_release(&sb);
-	return list;
-}
-
-static json_t *make_assignees(const struct github *g)
-{
-	const char *who = strmap_get(&g->conf->assignees, json_str(g->delivery->data, "group", ""));
-	json_t *list = json_array();
-
-	if (who == NULL)
-		who = strmap_get(&g->conf->assignees, "default");
-	for (; who != NULL && !g->unassigned && *(who += strspn(who, " ,")) != '\0'; who += strcspn(who, " ,"))
-		json_array_append_new(list, json_stringn(who, strcspn(who, " ,")));
-	return list;
-}
-
-/* What happened, and the marks it is found by. */
-static json_t *make_text(const struct github *g, bool new_issue)
-{
-	struct strbuf sb = STRBUF_INIT(NOTIFY_TEXT_MAX);
-	json_t *text;
-
-	event_describe(g->delivery, true, &sb);
-	if (sb.len > NOTIFY_TEXT_MAX - 1000)
-		strbuf_truncate(&sb, NOTIFY_TEXT_MAX - 1000);
-	strbuf_addf(&sb, "\n%s\n%s\n", new_issue ? g->issue_mark : "", g->event_mark);
-	text = json_text_new(sb.buf);
-	strbuf_release(&sb);
-	return text;
-}
-
-static char *new_issue(const struct github *g)
-{
-	const char *template = strmap_get(&g->conf->titles, the_label(g));
-	struct strbuf title = STRBUF_INIT(TITLE_MAX);
-	json_t *j = json_object();
-	char *text;
-
-	if (event_expand(g->delivery, template ? template : g->conf->title, &title, NULL) == -1 ||
-	    title.len == 0) {
-		strbuf_reset(&title);
-		strbuf_addf(&title, "%s: %.*s", g->delivery->kind, LABEL_MAX, the_label(g));
-	}
-	json_object_set_new(j, "title", json_text_new(title.buf));
-	json_object_set_new(j, "body", make_text(g, true));
-	json_object_set_new(j, "labels", make_labels(g));
-	json_object_set_new(j, "assignees", make_assignees(g));
-	text = json_text(j);
-	json_decref(j);
-	strbuf_release(&title);
-	return text;
-}
-
 /* ---- the way through the picture above */
 
 static void list_issues(struct github *g, struct err *err, int *rc)
@@ -291,7 +183,7 @@ static void list_comments(struct github *g)
 
 static void create(struct github *g)
 {
-	follow(g, "POST", "", new_issue(g), on_created);
+	follow(g, "POST", "", github_issue_new(&g->about), on_created);
 }
 
 static void comment(struct github *g)
@@ -299,7 +191,7 @@ static void comment(struct github *g)
 	char *path = xasprintf("/%" PRId64 "/comments", g->issue);
 	json_t *j = json_object();
 
-	json_object_set_new(j, "body", make_text(g, false));
+	json_object_set_new(j, "body", github_issue_text(&g->about, false));
 	follow(g, "POST", path, json_text(j), on_commented);
 	json_decref(j);
 	free(path);
@@ -309,7 +201,7 @@ static void close_or_end(struct github *g)
 {
 	char *path;
 
-	if (!is_recovery(g) || !g->conf->close) {
+	if (!github_issue_is_recovery(&g->about) || !g->conf->close) {
 		finish(g, NULL, 0);
 		return;
 	}
@@ -326,7 +218,7 @@ static const json_t *find_issue(const struct github *g, const json_t *list)
 
 	json_array_foreach(
 	    list, i, issue) if (json_object_get(issue, "pull_request") == NULL &&
-	                        strstr(json_str(issue, "body", ""), g->issue_mark) != NULL) return issue;
+	                        strstr(json_str(issue, "body", ""), g->about.issue_mark) != NULL) return issue;
 	return NULL;
 }
 
@@ -337,7 +229,7 @@ static void judge_issues(struct github *g, const json_t *list)
 	if (issue != NULL) {
 		g->issue = json_int(issue, "number", 0);
 		g->page = 1;
-		if (strstr(json_str(issue, "body", ""), g->event_mark) != NULL)
+		if (strstr(json_str(issue, "body", ""), g->about.event_mark) != NULL)
 			finish(g, NULL, 0); /* an earlier attempt has opened it */
 		else
 			list_comments(g);
@@ -348,7 +240,7 @@ static void judge_issues(struct github *g, const json_t *list)
 		g->label[0] = '\0';
 		g->page = 1;
 		list_more(g);
-	} else if (is_recovery(g)) {
+	} else if (github_issue_is_recovery(&g->about)) {
 		finish(g, NULL, 0); /* closed by hand already */
 	} else {
 		create(g);
@@ -388,7 +280,7 @@ static void on_comments(const struct http_response *r, const struct err *failed,
 
 	if (!is_good(g, "listing comments", r, failed) || (list = parse_list(g, r)) == NULL)
 		return;
-	json_array_foreach(list, i, c) found |= strstr(json_str(c, "body", ""), g->event_mark) != NULL;
+	json_array_foreach(list, i, c) found |= strstr(json_str(c, "body", ""), g->about.event_mark) != NULL;
 	if (found) {
 		close_or_end(g);
 	} else if (json_array_size(list) >= PER_PAGE && g->page < PAGES_MAX) {
@@ -417,8 +309,8 @@ static void on_created(const struct http_response *r, const struct err *failed, 
 	struct github *g = arg;
 
 	/* An assignee who has left the project must not silence the project. */
-	if (failed == NULL && r->status == 422 && !g->unassigned && g->conf->assignees.keys.n > 0) {
-		g->unassigned = true;
+	if (failed == NULL && r->status == 422 && !g->about.unassigned && g->conf->assignees.keys.n > 0) {
+		g->about.unassigned = true;
 		create(g);
 	} else if (is_good(g, "opening an issue", r, failed)) {
 		finish(g, NULL, 0);
@@ -428,18 +320,12 @@ static void on_created(const struct http_response *r, const struct err *failed, 
 static int github_send(struct delivery *d, struct err *err)
 {
 	struct github *g = xcalloc(1, sizeof(*g));
-	char *what;
-	char hex[SHA256_HEX];
 	int rc = -1;
 
 	g->delivery = d;
 	g->conf = d->conf->opts;
-	what = xasprintf("%s\n%s", json_str(d->data, "group", ""), the_label(g));
-	sha256_hex(what, strlen(what), hex);
-	free(what);
-	snprintf(g->issue_mark, sizeof(g->issue_mark), "<!-- orchd-issue:%.20s -->", hex);
-	snprintf(g->event_mark, sizeof(g->event_mark), "<!-- orchd-event:%s -->", d->id);
-	snprintf(g->label, sizeof(g->label), "%s", the_label(g));
+	github_issue_init(&g->about, g->conf, d);
+	snprintf(g->label, sizeof(g->label), "%s", github_issue_label(&g->about));
 	g->page = 1;
 	if ((g->http = http_ref(d->base, err)) != NULL)
 		list_issues(g, err, &rc);
