@@ -50,8 +50,10 @@ static void put_runs(const json_t *s)
 	ctl_put_field("runs", sb.buf);
 	if (failed > 0) {
 		strbuf_reset(&sb);
-		strbuf_addf(
-		    &sb, "%" PRId64 " failed in the last 24 hours ('orchctl runs --state failed')", failed);
+		strbuf_addf(&sb,
+		    "%" PRId64 " failed in the last 24 hours, %" PRId64
+		    " not made good since ('orchctl runs --state failed')",
+		    failed, json_int(s, "failed_unmended", 0));
 		ctl_put_field("", sb.buf);
 	}
 	strbuf_release(&sb);

@@ -14,7 +14,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define DAY_MS INT64_C(86400000)
+#define DAY_MS      INT64_C(86400000)
+#define FAILED_SEEN 500
 
 const struct column hold_columns[] = {
     {"partition", COLUMN_TEXT},
@@ -143,6 +144,18 @@ static json_t *disk_of(const struct query *q)
 	    "total_bytes", (json_int_t)fs.f_blocks * (json_int_t)fs.f_frsize);
 }
 
+/* Of the newest that failed in the last day those whose job has not succeeded since for the same partition. */
+static int64_t failed_unmended(struct sql *sql)
+{
+	return sql_get_int(sql, 0,
+	    "SELECT count(*) FROM (SELECT id, job, partition FROM run WHERE state = 'failed' AND ended_at > ?1"
+	    "  AND id > (SELECT coalesce(max(id), 0) - 20000 FROM run) ORDER BY id DESC LIMIT ?2) AS r"
+	    " WHERE r.partition = '' OR NOT EXISTS (SELECT 1 FROM run AS n INDEXED BY run_partition"
+	    "  WHERE n.partition = r.partition AND n.id > r.id AND n.state = 'succeeded' AND n.dry_run = 0"
+	    "  AND n.job IS r.job)",
+	    "ti", clock_now() - DAY_MS, (int64_t)FAILED_SEEN);
+}
+
 json_t *query_status(const struct query *q, struct err *err)
 {
 	struct sql *sql = q->state->sql;
@@ -169,6 +182,7 @@ json_t *query_status(const struct query *q, struct err *err)
 	        "SELECT count(*) FROM run WHERE state = 'failed' AND ended_at > ?1"
 	        " AND id > (SELECT coalesce(max(id), 0) - 20000 FROM run)",
 	        "t", clock_now() - DAY_MS)));
+	json_object_set_new(obj, "failed_unmended", json_integer(failed_unmended(sql)));
 	json_object_set(obj, "sensors", json_object_get(sensors, "sensors"));
 	json_object_set(obj, "holds", json_object_get(holds, "holds"));
 	json_object_set_new(obj, "outbox", query_outbox_summary(q));

@@ -51,6 +51,7 @@ struct run_filter {
 
 /*
  * {"as_of", "version", "instance", "epoch", "config_file", "config_problem", "daemon", "runs": {"queued", "running"}, "failed_last_day",
+ *  "failed_unmended": of these, the newest 500 at most, those whose job has not succeeded since for the same partition,
  *  "sensors": [sensor..], "holds": [..], "outbox": {"pending", "failed", "retrying", "oldest_at"},
  *  "stores": [{"name", "type", "ok_at", "failed_at", "error"}], "databases": [..] (times of the last answer and the last
  *  failure that the daemon or a step has seen; both null: not asked yet),

@@ -195,21 +195,22 @@ static json_t *headline_of(const struct verdict *v, const json_t *nights)
 	size_t problems = json_array_size(v->problems);
 
 	if (rows > quiet && current == rows - quiet)
-		return problems == 0 ? json_sprintf("All is well: %s%" PRId64
-		                                    " source%s %s current and nothing failed in the last day.",
-		                           current == 1 ? "the " : "all ", current, current == 1 ? "" : "s",
-		                           current == 1 ? "is" : "are")
-		                     : json_sprintf("%s%" PRId64 " source%s %s current, but look at this:",
-		                           current == 1 ? "The " : "All ", current, current == 1 ? "" : "s",
-		                           current == 1 ? "is" : "are");
+		return problems == 0
+		           ? json_sprintf("All is well: %s%" PRId64
+		                          " source%s %s current and no failure of the last day is left.",
+		                 current == 1 ? "the " : "all ", current, current == 1 ? "" : "s",
+		                 current == 1 ? "is" : "are")
+		           : json_sprintf("%s%" PRId64 " source%s %s current, but look at this:",
+		                 current == 1 ? "The " : "All ", current, current == 1 ? "" : "s",
+		                 current == 1 ? "is" : "are");
 	if (rows > quiet)
 		return not_all_current(nights, current, rows - quiet);
 	if (problems > 0)
 		return json_string("Something needs a look.");
-	return json_string(v->sensors == 0 ? "All is well: there is no sensor, runs are asked for by people."
-	                   : v->sensors == 1
-	                       ? "All is well: the sensor is on time and nothing failed in the last day."
-	                       : "All is well: all sensors are on time and nothing failed in the last day.");
+	return json_string(
+	    v->sensors == 0   ? "All is well: there is no sensor, runs are asked for by people."
+	    : v->sensors == 1 ? "All is well: the sensor is on time and no failure of the last day is left."
+	                      : "All is well: all sensors are on time and no failure of the last day is left.");
 }
 
 static void judge_conf(const json_t *status, struct verdict *v)
@@ -224,7 +225,7 @@ static void judge_conf(const json_t *status, struct verdict *v)
 
 void verdict_of(const struct web *w, const json_t *status, const json_t *nights, struct verdict *v)
 {
-	int64_t failed = json_int(status, "failed_last_day", 0);
+	int64_t failed = json_int(status, "failed_unmended", 0);
 	const json_t *s;
 	size_t i;
 
@@ -235,7 +236,8 @@ void verdict_of(const struct web *w, const json_t *status, const json_t *nights,
 		        json_int(status, "commit_failures", 0)));
 	if (failed > 0)
 		add(v, "failed", "/runs?state=failed",
-		    json_sprintf("%" PRId64 " run%s failed in the last day.", failed, failed == 1 ? "" : "s"));
+		    json_sprintf("%" PRId64 " run%s failed in the last day and %s not made good since.", failed,
+		        failed == 1 ? "" : "s", failed == 1 ? "was" : "were"));
 	judge_conf(status, v);
 	json_array_foreach(json_object_get(status, "sensors"), i, s) judge_sensor(w, s, v);
 	for (i = 0; i < w->conf->nassets; i++)

@@ -90,7 +90,14 @@ class Browser:
         wait_until(done, f"chromium has loaded {url}")
 
     def until(self, expression, what):
-        return wait_until(lambda: self.js(expression), what, pause=0.05)
+        def answer():
+            try:
+                return self.js(expression)
+            except Failed as e:  # a page that is being left has none
+                if "navigated" not in str(e):
+                    raise
+                return None
+        return wait_until(answer, what, pause=0.05)
 
     def press(self, key):
         for kind in ("rawKeyDown", "keyUp"):

@@ -112,6 +112,35 @@ def test_a_night_that_kept_its_raw_data(orch):
     assert cell["raw"] == "kept" and cell["text"].startswith("error:")
 
 
+def test_a_failure_that_was_made_good(orch):
+    """The first page is red as long as somebody has something to do, and not for the rest of the day."""
+    prepare(orch)
+    (orch.root / "jobs" / "flaky.yaml").write_text(
+        f"assets:\n  flaky: {{type: exec, command: [test, -e, '{orch.root}/mended'], retries: 0}}\n"
+        "jobs:\n  flaky_job: {assets: [flaky], partition: 'lab/{observation_date}'}\n")
+    orch.config.write_text(orch.config.read_text() + "\nweb: {listen: '127.0.0.1:0'}\n")
+    page = Page(orch.start())
+
+    def launch(date):
+        return orch.wait_run(orch.ctl("launch", "flaky_job", "--detach", "-s", f"observation_date={date}")["run"])
+
+    def told(html):
+        return re.search(r'class="verdict (\w+)".*?</section>', html, re.S)
+
+    first, second = launch("20260407"), launch("20260408")
+    assert first["state"] == second["state"] == "failed"
+    found = told(page.text("/"))
+    assert found[1] == "bad" and "2 runs failed in the last day and were not made good since." in found[0]
+    (orch.root / "mended").touch()
+    assert orch.wait_run(orch.ctl("runs", "retry", first["id"], "--detach")["run"])["state"] == "succeeded"
+    wait_until(lambda: "1 run failed in the last day and was not made good since." in told(page.text("/"))[0], "one is left")
+    assert launch("20260408")["state"] == "succeeded"
+    wait_until(lambda: told(page.text("/"))[1] == "good", "all is well again")
+    status = orch.ctl("status")
+    assert status["failed_last_day"] == 2 and status["failed_unmended"] == 0
+    assert "2 failed in the last 24 hours, 0 not made good since" in orch.text("status")
+
+
 def test_pictures_only_what_the_run_named(orch, page):
     html = page.text(f"/runs/{page.run['id']}")
     shown = sorted(u for u in links(html) if u.startswith("/picture/"))
