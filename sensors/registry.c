@@ -2,11 +2,13 @@
 #include "config.h"
 
 #include "sensors/chunked_upload.h"
+#include "sensors/cron.h"
 
 #include <string.h>
 
 const struct sensor_type *const sensor_types[] = {
     &sensor_chunked_upload,
+    &sensor_cron,
     NULL,
 };
 

@@ -158,6 +158,23 @@ static void bind_databases(struct loader *l)
 	c->ndatabases = d->n;
 }
 
+/* What the engine's own options mean depends on the type. */
+static void suit_type(struct loader *l, const struct conf_decl *d, struct conf_sensor *s)
+{
+	const struct node *every = node_get(d->body, "every");
+	char where[CONF_NAME_MAX + 32];
+
+	conf_where(CONF_SENSOR, s->name, where);
+	if (s->type->calendar != NULL && every != NULL)
+		diag_add(l->diags, DIAG_ERROR, &every->mark, "value",
+		    "%s: type '%s' has times, it takes no 'every'", where, s->type->name);
+	if (s->run_key == NULL && s->type->run_key != NULL)
+		s->run_key = xstrdup(s->type->run_key);
+	else if (s->run_key == NULL)
+		diag_add(l->diags, DIAG_ERROR, &d->key->mark, "missing",
+		    "'run_key' is missing in %s: it names a run for good, so that none is made twice", where);
+}
+
 static void bind_sensors(struct loader *l)
 {
 	const struct conf_decls *d = &l->decls[CONF_SENSOR];
@@ -167,10 +184,13 @@ static void bind_sensors(struct loader *l)
 	for (size_t i = 0; i < d->n; i++) {
 		struct type_view t = resolve_type(l, CONF_SENSOR, &d->v[i], sensor_view, sensor_type_name);
 		struct conf_sensor *s = &c->sensors[i];
+		size_t errors = l->diags->errors;
 
 		s->name = xstrdup(d->v[i].key->text);
 		s->type = t.type;
 		s->opts = bind_typed(l, CONF_SENSOR, &d->v[i], &t, conf_sensor_opts, s);
+		if (l->diags->errors == errors) /* a key that is misspelt is missing too, and told already */
+			suit_type(l, &d->v[i], s);
 	}
 	c->nsensors = d->n;
 }

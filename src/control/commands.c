@@ -117,6 +117,7 @@ static const struct row {
     {"runs.retry", true, do_runs_retry},
     {"runs.show", false, do_runs_show},
     {"runs.wait", false, do_runs_wait},
+    {"schedules.list", false, do_schedules_list},
     {"sensors.keys", false, do_sensors_keys},
     {"sensors.list", false, do_sensors_list},
     {"sensors.pause", true, do_sensors_pause},

@@ -47,8 +47,9 @@ void command_answer(struct command *, const json_t *result, const struct err *er
 
 typedef enum verdict command_fn(struct command *c, struct err *err);
 /* commands_read.c: nothing changes */
-command_fn do_status, do_runs_list, do_runs_show, do_runs_logs, do_assets_list, do_assets_show, do_sensors_list,
-    do_sensors_ticks, do_sensors_keys, do_holds, do_outbox, do_audit_show, do_why, do_runs_wait;
+command_fn do_status, do_runs_list, do_runs_show, do_runs_logs, do_assets_list, do_assets_show,
+    do_schedules_list, do_sensors_list, do_sensors_ticks, do_sensors_keys, do_holds, do_outbox, do_audit_show,
+    do_why, do_runs_wait;
 /* commands_change.c: the engine does what people ask for */
 command_fn do_runs_cancel, do_runs_retry, do_sensors_tick, do_sensors_pause, do_sensors_resume, do_hold,
     do_release, do_audit_record, do_materialize, do_launch, do_reload;

@@ -52,6 +52,11 @@ enum verdict do_assets_show(struct command *c, struct err *err)
 	            : FAILED;
 }
 
+enum verdict do_schedules_list(struct command *c, struct err *err)
+{
+	return command_give(c, query_schedules(&c->caller->query, json_int(c->args, "next", 0), err));
+}
+
 enum verdict do_sensors_list(struct command *c, struct err *err)
 {
 	return command_give(c, query_sensors(&c->caller->query, err));

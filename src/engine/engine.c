@@ -235,10 +235,10 @@ static void start_over(struct engine *e, const struct err *err)
 
 static void arm_timer(struct engine *e, tm_ms due)
 {
-	tm_ms wait = due == TIME_NEVER ? 3600 * 1000 : MAX(due - clock_now(), (tm_ms)0);
+	tm_ms wait = due == TIME_NEVER ? 60 * 1000 : MAX(due - clock_now(), (tm_ms)0);
 	struct timeval tv;
 
-	wait = MIN(wait, (tm_ms)3600 * 1000); /* a wall clock that jumps is noticed within the hour */
+	wait = MIN(wait, (tm_ms)60 * 1000); /* a wall clock that jumps is noticed within the minute */
 	tv = (struct timeval){.tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000};
 	event_add(e->timer_event, &tv);
 }

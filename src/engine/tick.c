@@ -95,6 +95,11 @@ void tick_set_cursor(struct tick *t, const char *cursor)
 	xstrset(&t->cursor, cursor);
 }
 
+void tick_missed(struct tick *t, int64_t n)
+{
+	t->missed += n;
+}
+
 tm_ms tick_key_since(const struct tick *t, const char *key, const char *fingerprint)
 {
 	tm_ms since = keyindex_since(t->keys, key, fingerprint);

@@ -37,7 +37,7 @@ struct tick {
 	struct err err;
 	struct key_report *reports; /* changed ones only */
 	size_t nreports, capreports;
-	int64_t seen;
+	int64_t seen, missed;
 	struct request_copy *requests;
 	size_t nrequests, caprequests;
 };

@@ -40,6 +40,7 @@ struct watch {
 	struct hints *hints; /* announced, waiting for a tick */
 	struct tick *tick; /* under way or done, not yet applied */
 	tm_ms next;
+	tm_ms planned; /* when that was decided */
 	tm_ms push_next; /* the same for a tick that hints ask for; the past: at once */
 	int push_failures; /* in a row */
 	char *paused; /* by whom */
@@ -77,8 +78,7 @@ static void record_tick(
 	    " ON CONFLICT(name) DO UPDATE SET cursor = ?2, last_tick_at = ?3, last_ok_at = coalesce(nullif(?4, "
 	    "0), last_ok_at),"
 	    " next_tick_at = ?5",
-	    "ssttt", w->conf->name, t->err.class ? w->cursor : t->cursor, t->at,
-	    t->err.class ? (tm_ms)0 : t->at, w->next);
+	    "ssttt", w->conf->name, w->cursor, t->at, t->err.class ? (tm_ms)0 : t->at, w->next);
 }
 
 /* ---- applying a tick ---- */
@@ -169,23 +169,45 @@ static void reload_keys(struct watch *w)
 	w->keys = keyindex_load(w->engine->state, w->conf->name, w->engine->conf->limits.keep_keys);
 }
 
-/* Pushed ticks come besides the interval: they leave it alone. */
-
-static void plan_next(struct watch *w, const struct tick *t)
+/* By the interval, or by the calendar of types that have one. */
+static tm_ms next_by_plan(const struct watch *w)
 {
-	tm_ms wait = w->conf->every;
+	const struct sensor_calendar *calendar = w->conf->type->calendar;
+	struct calendar_time next;
+	tm_ms now = w->engine->now;
 
+	if (calendar != NULL && calendar->next(w->conf->opts, now, &next, 1) == 1)
+		return next.at;
+	return now + w->conf->every;
+}
+
+/* Pushed ticks come besides the plan: they leave it alone. */
+static void plan_next(struct watch *w, const struct tick *t, bool failed)
+{
 	if (t->pushed)
 		return;
-	if (t->err.class != ERR_NONE) {
+	w->planned = w->engine->now;
+	w->next = next_by_plan(w);
+	if (failed) {
 		tm_ms backoff = FAIL_BACKOFF_MS << MIN(w->failures, 20);
 
-		wait = MIN(wait, backoff);
+		w->next = MIN(w->next, w->engine->now + MIN(backoff, w->conf->every));
 		w->failures++;
 	} else {
 		w->failures = 0;
 	}
-	w->next = w->engine->now + wait;
+}
+
+/*
+ * A wall clock set back must not silence a sensor for longer than its interval.  A calendar is asked again only then, and
+ * at a start: it may have been written anew.
+ */
+static void replan(struct watch *w)
+{
+	if (w->conf->type->calendar == NULL || w->engine->now < w->planned) {
+		w->planned = w->engine->now;
+		w->next = MIN(w->next, next_by_plan(w));
+	}
 }
 
 /* What the tick saw needs no other; what it could not see is tried again, at the latest when the interval is over. */
@@ -219,32 +241,50 @@ static void apply_good(struct watch *w, struct tick *t, struct tally *tally)
 		apply_request(w, &t->requests[i].req, t->dry_run, tally);
 }
 
+static void count_schedule(const struct watch *w, const struct tick *t, const struct tally *tally)
+{
+	struct metric_batch *counts = &w->engine->counts;
+	const struct {
+		const char *outcome;
+		int64_t n;
+	} rows[] = {
+	    {"run", tally->made}, {"skipped", tally->duplicate + tally->changed}, {"missed", t->missed}};
+
+	for (size_t i = 0; w->conf->type->calendar != NULL && i < NITEMS(rows); i++)
+		metric_batch_add(
+		    counts, METRIC_SCHEDULE_TICKS, (double)rows[i].n, w->conf->name, rows[i].outcome);
+}
+
 static void apply_tick(struct watch *w)
 {
 	struct tick *t = w->tick;
 	struct tally tally = {.text = STRBUF_INIT(65536), .runs = json_array()};
 	const char *outcome;
 	char *reason;
+	bool good = t->err.class == ERR_NONE, all_taken;
 
 	w->tick = NULL;
-	if (t->err.class == ERR_NONE)
+	if (good)
 		apply_good(w, t, &tally);
+	all_taken = good && tally.no_room == 0;
 	outcome = tick_outcome(t, &tally);
 	reason = tick_reason(t, &tally);
 	if (!t->dry_run) {
-		settle_hints(w, t, t->err.class == ERR_NONE && !t->again && tally.no_room == 0);
-		plan_next(w, t);
-		record_tick(w, t, outcome, reason, tally.made);
-		if (t->err.class == ERR_NONE)
+		settle_hints(w, t, all_taken && !t->again);
+		plan_next(w, t, !all_taken);
+		/* Where there was no room the sensor must ask again for what lies behind the old cursor. */
+		if (all_taken)
 			xstrset(&w->cursor, t->cursor);
+		record_tick(w, t, outcome, reason, tally.made);
+		count_schedule(w, t, &tally);
 		engine_note(w->engine, "sensor", 0, w->conf->name,
 		    json_pack("{s:s, s:s?, s:I}", "outcome", outcome, "reason", reason, "requested",
 		        (json_int_t)tally.made));
 	}
 	/* What the index saw in a tick that does not count must not hide the next one's changes. */
-	if (t->dry_run || t->err.class != ERR_NONE)
+	if (t->dry_run || !good)
 		reload_keys(w);
-	if (t->err.class != ERR_NONE)
+	if (!good)
 		log_warn("sensor %s: tick failed, next in %" PRId64 " s: %s", w->conf->name,
 		    ((t->pushed ? w->push_next : w->next) - w->engine->now) / 1000, reason);
 	answer_waiters(w, t, outcome, reason, tally.runs);
@@ -305,8 +345,7 @@ static void start_due(struct watch *w)
 
 	if (w->tick != NULL || e->draining)
 		return;
-	/* A wall clock set back must not silence a sensor for longer than its interval. */
-	w->next = MIN(w->next, e->now + w->conf->every);
+	replan(w);
 	w->push_next = MIN(w->push_next, e->now + PUSH_WAIT_MAX);
 	if (wt != NULL)
 		start_tick(w, wt->dry_run, false);
@@ -360,6 +399,7 @@ void watch_start_all(struct engine *e)
 
 		w->engine = e;
 		w->conf = &e->conf->sensors[i];
+		w->planned = TIME_NEVER;
 		STAILQ_INIT(&w->waiters);
 		w->timeout = event_new(e->base, -1, 0, on_timeout, w);
 		load_row(w);

@@ -77,6 +77,7 @@ struct metric_batch {
 	size_t n, cap;
 };
 void metric_batch_count(struct metric_batch *, enum metric, const char *label0, const char *label1);
+void metric_batch_add(struct metric_batch *, enum metric, double n, const char *label0, const char *label1);
 void metric_batch_observe(
     struct metric_batch *, enum metric, double value, const char *label0, const char *label1);
 void metric_batch_import(struct metric_batch *, json_t *exported); /* takes a reference; NULL is fine */

@@ -33,9 +33,14 @@ void metric_batch_observe(
 	xstrset(&e->label[1], label1);
 }
 
+void metric_batch_add(struct metric_batch *b, enum metric m, double n, const char *label0, const char *label1)
+{
+	metric_batch_observe(b, m, n, label0, label1);
+}
+
 void metric_batch_count(struct metric_batch *b, enum metric m, const char *label0, const char *label1)
 {
-	metric_batch_observe(b, m, 1, label0, label1);
+	metric_batch_add(b, m, 1, label0, label1);
 }
 
 void metric_batch_import(struct metric_batch *b, json_t *exported)

@@ -45,7 +45,10 @@ static void show_list(struct ctl *ctl, const json_t *result)
 
 		table_cell(t, PAINT_NONE, json_str(s, "name", ""));
 		table_cell(t, PAINT_NONE, json_str(s, "type", ""));
-		text_span(&sb, json_int(s, "every_ms", 0));
+		if (json_is_object(json_object_get(s, "schedule")))
+			text_clean(&sb, json_str(json_object_get(s, "schedule"), "text", ""));
+		else
+			text_span(&sb, json_int(s, "every_ms", 0));
 		table_take(t, &sb);
 		text_ago(&sb, json_object_get(s, "last_tick_at"));
 		table_take(t, &sb);

@@ -112,6 +112,8 @@ json_t *query_asset(const struct query *, const char *name, const char *partitio
  *               "next_tick_at", "last": tick | null, "keys": {"pending": n, "complete": n, ..}}]}
  */
 json_t *query_sensors(const struct query *, struct err *err);
+/* Those that keep a calendar, each with its next n times. */
+json_t *query_schedules(const struct query *, int64_t n, struct err *err);
 /* {"sensor", "ticks": [tick..]} newest first */
 json_t *query_ticks(const struct query *, const char *sensor, int64_t limit, struct err *err);
 /* {"sensor", "keys": [key..], "next": key or null}; verdict NULL: any that is there; "gone": those that left */

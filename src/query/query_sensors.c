@@ -2,6 +2,8 @@
 
 #include "query/query_priv.h"
 
+#include "base/clock.h"
+#include "base/utctime.h"
 #include "sensor/sensor.h"
 
 #include <string.h>
@@ -56,7 +58,33 @@ static json_t *key_counts(const struct query *q, const char *name)
 	return obj;
 }
 
-static json_t *sensor_row(const struct query *q, const struct conf_sensor *s)
+#define NEXT_TIMES     5
+#define NEXT_TIMES_MAX 100
+
+/* The calendar of a schedule and its next n times; null for a sensor that looks at an interval. */
+static json_t *schedule_of(const struct conf_sensor *s, size_t n)
+{
+	const struct sensor_calendar *calendar = s->type->calendar;
+	struct calendar_time times[NEXT_TIMES_MAX];
+	struct strbuf text = STRBUF_INIT(4096);
+	json_t *obj, *list;
+
+	if (calendar == NULL)
+		return json_null();
+	calendar->describe(s->opts, &text);
+	obj = json_pack("{s:s, s:o}", "text", text.buf, "next", list = json_array());
+	n = calendar->next(s->opts, clock_now(), times, MIN(n, (size_t)NEXT_TIMES_MAX));
+	for (size_t i = 0; i < n; i++) {
+		char at[UTCTIME_MAX];
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "at", utctime_format(times[i].at, at),
+		                                "local", times[i].local, "clock_changed", times[i].changed));
+	}
+	strbuf_release(&text);
+	return obj;
+}
+
+static json_t *sensor_row(const struct query *q, const struct conf_sensor *s, size_t next)
 {
 	static const struct column columns[] = {
 	    {"paused", COLUMN_TEXT},
@@ -76,7 +104,8 @@ static json_t *sensor_row(const struct query *q, const struct conf_sensor *s)
 	json_object_set_new(obj, "type", json_string(s->type->name));
 	json_object_set_new(obj, "job", json_text_new(s->job));
 	json_object_set_new(obj, "description", json_text_new(s->description));
-	json_object_set_new(obj, "every_ms", json_integer(s->every));
+	json_object_set_new(obj, "every_ms", s->type->calendar ? json_null() : json_integer(s->every));
+	json_object_set_new(obj, "schedule", schedule_of(s, next));
 	column_members(obj, there ? row : NULL, 0, columns);
 	sql_end(row);
 	json_object_set_new(obj, "last", last_tick(q, s->name));
@@ -89,8 +118,20 @@ json_t *query_sensors(const struct query *q, struct err *err)
 	json_t *obj = query_object(), *list = json_array();
 
 	for (size_t i = 0; i < q->conf->nsensors; i++)
-		json_array_append_new(list, sensor_row(q, &q->conf->sensors[i]));
+		json_array_append_new(list, sensor_row(q, &q->conf->sensors[i], NEXT_TIMES));
 	json_object_set_new(obj, "sensors", list);
+	return query_failed(q, obj, err);
+}
+
+json_t *query_schedules(const struct query *q, int64_t n, struct err *err)
+{
+	json_t *obj = query_object(), *list = json_array();
+	size_t next = n <= 0 ? NEXT_TIMES : (size_t)MIN(n, (int64_t)NEXT_TIMES_MAX);
+
+	for (size_t i = 0; i < q->conf->nsensors; i++)
+		if (q->conf->sensors[i].type->calendar != NULL)
+			json_array_append_new(list, sensor_row(q, &q->conf->sensors[i], next));
+	json_object_set_new(obj, "schedules", list);
 	return query_failed(q, obj, err);
 }
 

@@ -1,8 +1,8 @@
 /*
  * sensor.h: sensor types.  Public: one row per type, in sensors/NAME.c; listed in sensors/registry.c.
  *
- * A sensor watches a place and asks for runs.  It lives on the daemon's loop: a tick starts store operations and
- * returns; it ends with exactly one call of tick_done from a later callback.  The engine owns intervals, history, run
+ * A sensor watches a place, or the clock, and asks for runs.  It lives on the daemon's loop: a tick starts store operations
+ * and returns; it ends with exactly one call of tick_done, from a later callback or at once.  The engine owns intervals, history, run
  * keys, the key index on disk and pausing; the type owns only what it understood of the world.
  */
 #ifndef SENSOR_H
@@ -10,26 +10,44 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/strbuf.h"
 #include "conf/opt.h"
 
 struct store;
 struct tick;
+
+/* A coming instant of a calendar. */
+struct calendar_time {
+	tm_ms at;
+	char local[40]; /* for people, on the wall clock that is meant: "2026-11-01 01:30 CST" */
+	bool changed; /* the clock has been changed since the instant before it */
+};
+
+/* Of a type that ticks at certain times instead of at an interval: what people call a schedule. */
+struct sensor_calendar {
+	/* The next n instants after this one into times; how many there are. */
+	size_t (*next)(const void *conf, tm_ms after, struct calendar_time *times, size_t n);
+	/* What they are, in words of the configuration. */
+	void (*describe)(const void *conf, struct strbuf *out);
+};
 
 struct sensor_type {
 	const char *name, *summary;
 	const struct opt
 	    *opts; /* besides the engine's own: type, every, job, run_key, partition, config, tags */
 	size_t conf_size;
+	const char *run_key; /* template where the configuration gives none; NULL: it must */
 	/* Names this conf makes available to the templates of run_key, partition, config and tags; may be NULL. */
 	int (*names)(const void *conf, void (*add)(void *arg, const char *name), void *arg, struct err *err);
 	/* Cross-checks of a bound conf; may be NULL. */
 	int (*check)(const void *conf, struct err *err);
+	const struct sensor_calendar *calendar; /* instead of the option 'every'; NULL for most */
 	/*
 	 * Per-sensor memory between ticks (a cache: it is lost on restart and must be derivable).  conf outlives it.
 	 */
 	void *(*start)(const void *conf, struct err *err);
 	void (*stop)(void *mem);
-	/* Begin a tick.  -1: nothing was started, err goes to the history.  0: tick_done will be called. */
+	/* Begin a tick.  -1: nothing was started, err goes to the history.  0: tick_done will be, or was, called. */
 	int (*tick)(void *mem, struct tick *tick, struct err *err);
 	/* Drop a tick under way (shutdown, timeout): cancel operations; tick_done must not be called any more. */
 	void (*cancel)(void *mem, struct tick *tick);
@@ -104,6 +122,8 @@ int tick_request(struct tick *, const struct run_request *, struct err *err);
  * tick_reported_all; it may as well look at everything (a hint may be older than the configuration).
  */
 const char *const *tick_hints(const struct tick *, size_t *n);
+/* So many of a calendar's instants have passed and are not asked for; only counted. */
+void tick_missed(struct tick *, int64_t n);
 /* Something could not be looked at, only for now: if it was announced it stays so, and a tick for it follows soon. */
 void tick_again(struct tick *);
 /*

@@ -105,6 +105,13 @@ void api_sensor_keys(struct page *p)
 	    &err);
 }
 
+void api_schedules(struct page *p)
+{
+	struct err err = ERR_INIT;
+
+	give(p, query_schedules(&p->web->query, page_number(p, "next", 0), &err), &err);
+}
+
 void api_sensor_ticks(struct page *p)
 {
 	struct err err = ERR_INIT;

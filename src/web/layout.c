@@ -6,11 +6,21 @@
 #include "base/log.h"
 #include "base/utctime.h"
 #include "conf/conf.h"
+#include "sensor/sensor.h"
 
 #include <string.h>
 
+static bool has_schedules(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->nsensors; i++)
+		if (conf->sensors[i].type->calendar != NULL)
+			return true;
+	return false;
+}
+
 static const struct {
 	const char *href, *text;
+	bool (*wanted)(const struct conf *conf); /* NULL: always */
 } menu[] = {
     {"/", "Overview"},
     {"/nights", "Nights"},
@@ -18,6 +28,7 @@ static const struct {
     {"/queue", "Queue"},
     {"/assets", "Assets"},
     {"/sensors", "Sensors"},
+    {"/schedules", "Schedules", has_schedules},
     {"/deletions", "Deletions"},
     {"/outbox", "Outbox"},
     {"/audit", "Audit"},
@@ -36,10 +47,13 @@ void layout_begin(struct page *p, const char *title, const char *here)
 	    "%r</head>\n<body><a class=\"skip\" href=\"#main\">Skip to the content</a>"
 	    "<header><a class=\"brand\" href=\"/\">%s</a><nav aria-label=\"Pages\">",
 	    title, name, p->web->copy ? "" : "<script src=\"/static/live.js\" defer></script>", name);
-	for (size_t i = 0; i < NITEMS(menu); i++)
+	for (size_t i = 0; i < NITEMS(menu); i++) {
+		if (menu[i].wanted != NULL && !menu[i].wanted(p->web->conf))
+			continue;
 		html(&p->body, "<a href=\"%s\"%r>%s</a>", menu[i].href,
 		    here != NULL && strcmp(menu[i].href, here) == 0 ? " aria-current=\"page\"" : "",
 		    menu[i].text);
+	}
 	html(&p->body, "</nav></header>\n<main id=\"main\"><h1>%s</h1>\n", title);
 }
 

@@ -339,6 +339,7 @@ static void expect(const struct conf *conf)
 {
 	static const char *const outcomes[] = {"ok", "warnings", "no_data", "failed", "canceled"};
 	static const char *const ticks[] = {"requested", "skipped", "failed"};
+	static const char *const instants[] = {"run", "skipped", "missed"};
 	static const char *const deliveries[] = {"delivered", "failed", "expired"};
 	static const char *const deletes[] = {"deleted", "absent", "changed", "kept", "refused"};
 
@@ -348,6 +349,9 @@ static void expect(const struct conf *conf)
 	for (size_t i = 0; i < conf->nsensors; i++)
 		for (size_t k = 0; k < NITEMS(ticks); k++)
 			metric_expect(METRIC_SENSOR_TICKS, conf->sensors[i].name, ticks[k]);
+	for (size_t i = 0; i < conf->nsensors; i++)
+		for (size_t k = 0; conf->sensors[i].type->calendar != NULL && k < NITEMS(instants); k++)
+			metric_expect(METRIC_SCHEDULE_TICKS, conf->sensors[i].name, instants[k]);
 	for (size_t i = 0; i < conf->nnotifications; i++)
 		for (size_t k = 0; k < NITEMS(deliveries); k++)
 			metric_expect(METRIC_NOTIFICATIONS, conf->notifications[i].name, deliveries[k]);

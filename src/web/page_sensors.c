@@ -7,11 +7,10 @@
 
 #include <string.h>
 
-#define TICKS_SHOWN 60
-#define KEYS_SHOWN  200
+#define KEYS_SHOWN 200
 
 /* One bar for each row of ticks, oldest left: wide for many equal ones, low for those that found nothing. */
-static void strip(struct page *p, const json_t *ticks)
+void sensor_strip(struct page *p, const json_t *ticks)
 {
 	size_t n = json_array_size(ticks);
 
@@ -21,7 +20,7 @@ static void strip(struct page *p, const json_t *ticks)
 	    "<svg class=\"strip\" viewBox=\"0 0 %d 30\" preserveAspectRatio=\"xMinYMid\" role=\"img\" "
 	    "aria-label=\"The last "
 	    "%d kinds of ticks, oldest first\"><line class=\"rule\" x1=\"0\" x2=\"%d\" y1=\"28\" y2=\"28\"/>",
-	    TICKS_SHOWN * 12, (int)n, TICKS_SHOWN * 12);
+	    SENSOR_TICKS_SHOWN * 12, (int)n, SENSOR_TICKS_SHOWN * 12);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *t = json_array_get(ticks, n - 1 - i);
 		const char *outcome = json_str(t, "outcome", "");
@@ -68,25 +67,29 @@ static void lead(struct page *p, const json_t *s, int64_t late)
 	html(&p->body, "</p>\n");
 }
 
-static void facts(struct page *p, const json_t *s)
+void sensor_facts(struct page *p, const json_t *s)
 {
+	const json_t *schedule = json_object_get(s, "schedule");
 	const char *job = json_str(s, "job", "");
 
 	lead(p, s, sensor_late_ms(s, p->web->conf, clock_now()));
 	html(&p->body, "<dl>");
 	if (json_str(s, "description", "")[0] != '\0')
-		html(&p->body, "<dt>Looks for</dt><dd>%s</dd>", json_str(s, "description", ""));
-	html(&p->body,
-	    "<dt>Type</dt><dd>%s, asks for <a href=\"/runs?job=%u\">%s</a></dd><dt>Looks every</dt><dd>",
-	    json_str(s, "type", ""), job, job);
-	part_ms(&p->body, json_int(s, "every_ms", 0));
+		html(&p->body, "<dt>%s</dt><dd>%s</dd>", json_is_object(schedule) ? "What for" : "Looks for",
+		    json_str(s, "description", ""));
+	html(&p->body, "<dt>Type</dt><dd>%s, asks for <a href=\"/runs?job=%u\">%s</a></dd><dt>%s</dt><dd>",
+	    json_str(s, "type", ""), job, job, json_is_object(schedule) ? "Times" : "Looks every");
+	if (json_is_object(schedule))
+		html(&p->body, "<code>%s</code>", json_str(schedule, "text", ""));
+	else
+		part_ms(&p->body, json_int(s, "every_ms", 0));
 	html(&p->body, "</dd>");
 	moment(p, "Last tick", json_str(s, "last_tick_at", NULL));
 	if (strcmp(json_str(s, "last_ok_at", ""), json_str(s, "last_tick_at", "")) != 0)
 		moment(p, "Last good tick", json_str(s, "last_ok_at", NULL));
 	if (json_str(s, "paused", NULL) == NULL)
 		moment(p, "Next tick", json_str(s, "next_tick_at", NULL));
-	if (json_str(s, "cursor", "")[0] != '\0')
+	if (json_str(s, "cursor", "")[0] != '\0' && !json_is_object(schedule))
 		html(&p->body, "<dt>Cursor</dt><dd><code>%s</code></dd>", json_str(s, "cursor", ""));
 	html(&p->body, "</dl>\n");
 }
@@ -120,27 +123,32 @@ void page_sensors(struct page *p)
 	struct err err = ERR_INIT;
 	json_t *obj = query_sensors(&p->web->query, &err);
 	const json_t *s;
-	size_t i;
+	size_t i, shown = 0;
 
 	if (obj == NULL) {
 		layout_error(p, &err);
 		return;
 	}
 	layout_begin(p, "Sensors", "/sensors");
-	if (json_array_size(json_object_get(obj, "sensors")) == 0)
-		html(&p->body, "<p class=\"empty\">The configuration has no sensors.</p>");
 	json_array_foreach(json_object_get(obj, "sensors"), i, s)
 	{
-		json_t *ticks = query_ticks(&p->web->query, json_str(s, "name", ""), TICKS_SHOWN, &err);
+		json_t *ticks;
+
+		if (json_is_object(json_object_get(s, "schedule")))
+			continue; /* has a page of its own */
+		shown++;
+		ticks = query_ticks(&p->web->query, json_str(s, "name", ""), SENSOR_TICKS_SHOWN, &err);
 
 		html(&p->body, "<section><h2><a href=\"/sensors/%u\">%s</a></h2>", json_str(s, "name", ""),
 		    json_str(s, "name", ""));
-		strip(p, json_object_get(ticks, "ticks"));
-		facts(p, s);
+		sensor_strip(p, json_object_get(ticks, "ticks"));
+		sensor_facts(p, s);
 		key_choices(p, s, NULL, false);
 		html(&p->body, "</section>\n");
 		json_decref(ticks);
 	}
+	if (shown == 0)
+		html(&p->body, "<p class=\"empty\">The configuration has no sensors.</p>");
 	layout_end(p);
 	json_decref(obj);
 }
@@ -185,19 +193,20 @@ static const json_t *find_sensor(const json_t *obj, const char *name)
 
 void page_sensor(struct page *p)
 {
-	const char *name = p->arg[0], *verdict = page_param(p, "verdict");
+	const char *name = p->arg[0], *verdict = page_param(p, "verdict"), *here;
 	struct err err = ERR_INIT;
 	json_t *obj = query_sensors(&p->web->query, &err), *ticks = NULL, *keys = NULL;
 
-	if (obj == NULL || (ticks = query_ticks(&p->web->query, name, TICKS_SHOWN, &err)) == NULL ||
+	if (obj == NULL || (ticks = query_ticks(&p->web->query, name, SENSOR_TICKS_SHOWN, &err)) == NULL ||
 	    (keys = query_keys(&p->web->query, name, verdict, page_param(p, "after"), KEYS_SHOWN, &err)) ==
 	        NULL) {
 		layout_error(p, &err);
 		goto out;
 	}
-	layout_begin(p, name, "/sensors");
-	strip(p, json_object_get(ticks, "ticks"));
-	facts(p, find_sensor(obj, name));
+	here = json_is_object(json_object_get(find_sensor(obj, name), "schedule")) ? "/schedules" : "/sensors";
+	layout_begin(p, name, here);
+	sensor_strip(p, json_object_get(ticks, "ticks"));
+	sensor_facts(p, find_sensor(obj, name));
 	html(&p->body, "<section><h2>Keys</h2>");
 	key_choices(p, find_sensor(obj, name), verdict, true);
 	grid_keys(&p->body, json_object_get(keys, "keys"));

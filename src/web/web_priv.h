@@ -140,6 +140,12 @@ void night_cell(
     struct page *, const char *row, const char *date, const json_t *cell); /* one <td>; cell may be NULL */
 void nights_stuck(struct page *, const json_t *stuck, size_t most); /* a section, unless there are none */
 
+/* ---- page_sensors.c: of a row of query_sensors ---- */
+
+#define SENSOR_TICKS_SHOWN 60
+void sensor_strip(struct page *, const json_t *ticks); /* query_ticks' */
+void sensor_facts(struct page *, const json_t *sensor);
+
 /* ---- gallery.c ---- */
 
 void gallery(struct page *, int64_t run); /* the pictures a run has named, if they are known */
@@ -149,9 +155,10 @@ int64_t partition_pictures(struct web *, const char *partition);
 /* ---- what routes lead to ---- */
 
 page_fn page_overview, page_nights, page_partition, page_runs, page_run, page_assets, page_asset, page_sensors,
-    page_sensor, page_queue, page_deletions, page_outbox, page_audit, page_missing;
+    page_sensor, page_schedules, page_queue, page_deletions, page_outbox, page_audit, page_missing;
 page_fn api_status, api_runs, api_run, api_run_logs, api_assets, api_asset, api_sensors, api_sensor_keys,
-    api_sensor_ticks, api_nights, api_events, api_why, api_queue, api_outbox, api_audit, api_missing;
+    api_sensor_ticks, api_schedules, api_nights, api_events, api_why, api_queue, api_outbox, api_audit,
+    api_missing;
 page_fn page_metrics, page_livez, page_readyz, page_feed, page_badge, page_static;
 
 /* ---- gantt_svg.c ---- */

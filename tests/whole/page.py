@@ -34,6 +34,8 @@ class Page:
 
 
 BROKEN = """
+sensors:
+  leap_day: {type: cron, cron: '0 3 29 2 *', time_zone: America/Chicago, job: broken_job, config: {observation_date: '{yesterday}'}}
 assets:
   broken: {type: exec, command: [sh, -c, 'echo no luck; exit 1'], retries: 0, tags: [test]}
   after: {type: exec, command: ['true'], deps: [broken]}

@@ -128,6 +128,7 @@ def cases(lab):
         "/api/v1/assets/{name}": assets,
         "/api/v1/sensors/{name}/keys": [{"name": SENSOR}],
         "/api/v1/sensors/{name}/ticks": [{"name": SENSOR}],
+        "/api/v1/schedules": ["", "?next=20"],
         "/api/v1/audit": ["", "?id=1"],
         "/api/v1/nights": ["", "?days=3", "?until=20260408"],
         "/api/v1/events": ["", "?limit=2", "?after=5"],

@@ -44,7 +44,7 @@ def test_every_option_of_the_daemon_is_in_the_manual():
 
 def test_every_option_of_a_type_is_in_the_reference():
     page = (BUILD / "man" / "orch.yaml.5").read_text()
-    for name in ("chunked_upload", "unzip_chunked_archive", "fpi_analysis", "delete_raw", "exec", "dir", "s3", "sqlite", "mysql"):
+    for name in ("chunked_upload", "cron", "unzip_chunked_archive", "fpi_analysis", "delete_raw", "exec", "dir", "s3", "sqlite", "mysql"):
         assert f'type "{name}"' in page, name
 
 

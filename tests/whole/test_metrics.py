@@ -22,7 +22,7 @@ needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not in
 
 NAMES = """
 orchd_build_info orchd_start_time_seconds orchd_loop_lag_seconds orchd_recovery_duration_seconds orchd_sensor_ticks_total
-orchd_sensor_tick_duration_seconds orchd_sensor_last_success_timestamp_seconds orchd_sensor_keys orchd_runs orchd_runs_total
+orchd_schedule_ticks_total orchd_sensor_tick_duration_seconds orchd_sensor_last_success_timestamp_seconds orchd_sensor_keys orchd_runs orchd_runs_total
 orchd_step_duration_seconds orchd_step_start_delay_seconds orchd_step_retries_total orchd_pool_slots orchd_queue_oldest_age_seconds
 orchd_asset_last_materialization_timestamp_seconds orchd_asset_late orchd_outbox_pending orchd_outbox_oldest_age_seconds
 orchd_deletes_total orchd_raw_held_bytes orchd_s3_requests_total orchd_s3_request_duration_seconds orchd_s3_bytes_total orchd_mysql_up
@@ -109,11 +109,11 @@ def test_every_name_is_there(lab):
 
 def test_labels_are_bounded(lab):
     """Names of the configuration and words of ours; no run, partition, date or key."""
-    named = {"analysis_job", "broken_job", SENSOR, "hook", "analysis", "data", "(none)"} | {a["name"] for a in lab.ctl("assets", "list")["assets"]}
+    named = {"analysis_job", "broken_job", SENSOR, "leap_day", "hook", "analysis", "data", "(none)"} | {a["name"] for a in lab.ctl("assets", "list")["assets"]}
     for name, samples in values(lab.page).items():
         for labels in samples:
             for label, value in labels:
-                if label in ("job", "sensor", "asset", "sink", "pool", "store", "database"):
+                if label in ("job", "sensor", "schedule", "asset", "sink", "pool", "store", "database"):
                     assert value in named, f"{name} {labels}"
                 elif label not in ("le", "version"):
                     assert re.fullmatch(r"[a-z_]+|[2-5]\d\d|(net|http|s3)\.[A-Za-z_]+", value), f"{name} {labels}"
@@ -138,7 +138,8 @@ def test_it_is_true(lab):
     # Of the process itself; the daemon's own times have its start and its end around it.
     assert 0.1 < v("orchd_step_duration_seconds_sum", asset="analyze") <= seconds(took["started_at"], took["ended_at"])
     assert v("orchd_sensor_ticks_total", sensor=SENSOR, outcome="requested") == 1
-    assert sum(n for labels, n in seen["orchd_sensor_ticks_total"].items()) == v("orchd_sensor_tick_duration_seconds_count", sensor=SENSOR) >= 2
+    assert sum(n for labels, n in seen["orchd_sensor_ticks_total"].items() if ("sensor", SENSOR) in labels) == v("orchd_sensor_tick_duration_seconds_count", sensor=SENSOR) >= 2
+    assert not any(v("orchd_schedule_ticks_total", schedule="leap_day", outcome=o) for o in ("run", "skipped", "missed"))
     assert v("orchd_sensor_paused", sensor=SENSOR) == 1 and v("orchd_sensor_late", sensor=SENSOR) == 0
     keys = lab.ctl("sensors", "keys", SENSOR)["keys"]
     for verdict in ("pending", "complete", "ignored"):

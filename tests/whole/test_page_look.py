@@ -35,7 +35,7 @@ def browser():
 def screens(orch):
     run = orch.done["id"]
     return ("", "nights", "runs", "runs?state=failed", f"runs/{run}", f"runs/{orch.failed}", "queue", "assets", "assets/analyze", "sensors",
-            f"sensors/{SENSOR}", f"sensors/{SENSOR}?verdict=pending", "deletions", "outbox", f"partition/{orch.done['partition']}",
+            f"sensors/{SENSOR}", f"sensors/{SENSOR}?verdict=pending", "schedules", "deletions", "outbox", f"partition/{orch.done['partition']}",
             "partition/raw/fpi05_uao_20260408.txt", "audit", "nothing/here")
 
 
