@@ -2,16 +2,27 @@
 
 #include "store/s3.h"
 
+#include "base/codec.h"
 #include "base/mem.h"
 #include "store/s3_impl.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 struct s3 *s3_of(struct store *st)
 {
 	return CONTAINER_OF(st, struct s3, store);
+}
+
+void s3_nonce(char out[S3_NONCE])
+{
+	unsigned char r[S3_NONCE / 2];
+
+	if (getrandom(r, sizeof(r), 0) != sizeof(r))
+		abort(); /* not on any kernel that we run on */
+	hex_encode(r, sizeof(r), out);
 }
 
 static void s3_pause(struct store_op *op, bool paused)

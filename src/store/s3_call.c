@@ -481,6 +481,7 @@ static void send_request(struct s3_call *c, const struct credential *cred)
 	    .timeout = c->o.slow || c->o.streaming ? 0 : conf->timeout,
 	    .stall = c->o.slow ? SLOW_STALL_MS : 0,
 	    .ca_file = conf->ca_file,
+	    .fresh = c->o.fresh,
 	    .max_body = c->o.max_body ? c->o.max_body : S3_XML_ERROR_MAX,
 	    .on_head = on_http_head,
 	    .on_body = on_http_body,

@@ -52,6 +52,7 @@ struct s3_call_options {
 	const char *payload;
 	bool slow; /* the server may think for minutes before it answers */
 	bool streaming; /* no limit on the whole time */
+	bool fresh; /* on a new connection, so that each attempt is one request (net/http.h) */
 	size_t max_body;
 	/* Everything above is lent until the call ends.  prepare (may be NULL) may change it before each attempt. */
 	void (*prepare)(struct s3_call_options *, void *arg);
@@ -99,10 +100,14 @@ struct store_op *s3_barrier(struct store *, store_done_cb *, void *arg);
 /* op_pause plus the transfer under it. */
 void s3_get_pause(struct op *, bool paused);
 
+/* 32 digits that nobody else has. */
+#define S3_NONCE 33
+void s3_nonce(char out[S3_NONCE]);
+
 /*
  * A file or object sent in parts, several at once.  Everything is aborted when one fails or the upload is cancelled.
- * While it runs, a small object ".orch/uploads/..." marks it as ours, so that s3_sweep of a later process can abort
- * what a crash left behind.
+ * A small object ".orch/uploads/..." marks it as ours, before it is begun (by its key) and while it runs (by its id,
+ * before the first part is sent), so that s3_sweep of a later process can abort what a crash left behind.
  */
 struct s3_part {
 	int64_t offset, size;
@@ -126,8 +131,22 @@ struct s3_upload_options {
 /* Everything given is lent until on_done or s3_upload_cancel. */
 void s3_upload_start(struct s3 *, const struct s3_upload_options *);
 void s3_upload_cancel(struct s3_upload *); /* aborted in the background; NULL is fine */
-/* The parts of this many bytes, of the configured size or larger to stay within 10,000; free() it. */
+#define S3_PARTS_MAX 10000
+/* The parts of this many bytes, of the configured size or larger to stay within S3_PARTS_MAX; free() it. */
 struct s3_part *s3_parts_plan(const struct s3 *, int64_t size, size_t *n);
+/* What the finished upload is known by: the MD5 of its parts' MD5s, a dash, their number. */
+void s3_parts_etag(const struct s3_part *, size_t n, char out[STORE_ETAG_MAX]);
+
+/*
+ * Aborts what was begun by a process that died, or was not answered, before it knew the id: uploads of exactly this key,
+ * begun between the two times of the server's clock, without a single part.  Those of other writers look like that for the
+ * moment between their beginning and their first part, so `to` must be long ago; and there is nothing in them to lose.
+ * on_done: once, from the loop, and it is gone then; err: some of them may still be there.
+ */
+struct s3_orphans;
+struct s3_orphans *s3_orphans_abort(struct s3 *, const char *key, tm_ms from, tm_ms to,
+    void (*on_done)(size_t aborted, const struct err *err, void *arg), void *arg);
+void s3_orphans_cancel(struct s3_orphans *); /* NULL is fine */
 
 #define S3_OWN    ".orch/"
 #define S3_MARKS  S3_OWN "uploads/"

@@ -404,7 +404,7 @@ static int parse_xml(struct s3_listing *l, struct err *err)
 		if (rc == -1)
 			*err = e;
 	} else if (strcmp(s3_xml_root(xml), "Error") == 0) {
-		rc = -1;
+		rc = s3_error_refuses(&l->error, err);
 	}
 	s3_xml_free(xml);
 	return rc;

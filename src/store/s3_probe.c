@@ -9,9 +9,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#include <inttypes.h>
-#include <sys/random.h>
-
 #define NOT_ITS_ETAG "00000000000000000000000000000000"
 
 struct s3_prober {
@@ -122,13 +119,12 @@ static const struct op_ops probe_ops = {.turn = turn, .release = release};
 struct store_op *s3_probe_start(struct s3 *s3, void (*on_done)(void *arg), void *arg)
 {
 	struct s3_prober *p = xcalloc(1, sizeof(*p));
-	uint64_t r = 0;
+	char nonce[S3_NONCE];
 
 	assert(s3->delete_if_match == S3_UNKNOWN);
 	s3->delete_if_match = S3_PROBING;
-	if (getrandom(&r, sizeof(r), 0) == -1)
-		r = (uintptr_t)p;
-	p->key = xasprintf(S3_PROBES "%016" PRIx64, r);
+	s3_nonce(nonce);
+	p->key = xasprintf(S3_PROBES "%s", nonce);
 	p->on_done = on_done;
 	p->arg = arg;
 	op_init(&p->op, &probe_ops, &s3->store, &s3->ops);

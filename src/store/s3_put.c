@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define SLICE       (256 * 1024)
@@ -44,7 +43,7 @@ struct s3_put {
 	char *slice;
 	char sha256[SHA256_HEX], md5_hex[MD5_HEX], md5_base64[32];
 	/* Sending. */
-	char mark[33];
+	char mark[S3_NONCE];
 	struct sigv4_pair header[8];
 	struct s3_object made;
 };
@@ -224,7 +223,6 @@ static void on_put(const struct http_response *resp, const struct err *err, void
 
 static void put_whole(struct s3_put *p)
 {
-	unsigned char r[16] = {0};
 	struct s3_call_options o = {.verb = "put",
 	    .method = "PUT",
 	    .key = p->key,
@@ -246,9 +244,7 @@ static void put_whole(struct s3_put *p)
 	if (p->if_match != NULL)
 		p->header[o.nheader++] = (struct sigv4_pair){"if-match", p->if_match};
 	if (p->if_absent || p->if_match != NULL) {
-		if (getrandom(r, sizeof(r), 0) == -1)
-			memcpy(r, p->sha256, sizeof(r));
-		hex_encode(r, sizeof(r), p->mark);
+		s3_nonce(p->mark);
 		p->header[o.nheader++] = (struct sigv4_pair){MARK_HEADER, p->mark};
 	}
 	p->call = s3_call_start(s3_of(p->op.pub.store), &o);

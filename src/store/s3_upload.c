@@ -1,4 +1,7 @@
-/* Multipart uploads: initiate -> mark -> parts -> complete -> unmark; from anywhere on an error: abort -> unmark. */
+/*
+ * Multipart uploads: mark the key -> begin -> mark the id -> parts -> complete -> unmark; from anywhere on an error:
+ * abort -> unmark.  Whenever an upload may exist a mark says so, and what it says suffices to find that upload.
+ */
 #include "config.h"
 
 #include "store/s3_impl.h"
@@ -11,9 +14,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define AT_ONCE   4
-#define PARTS_MAX 10000
-#define ID_MAX    2048
+#define AT_ONCE 4
+#define ID_MAX  2048
 
 /* A part on its way. */
 struct slot {
@@ -32,8 +34,10 @@ struct s3_upload {
 	struct strbuf id, body;
 	struct slot slot[AT_ONCE];
 	size_t next, done;
+	char *content_type, *sha256;
 	char *mark, mark_sum[SHA256_HEX];
-	bool marked, aborting, started;
+	int begun; /* requests to begin it that were sent */
+	bool started, beginning, marked, aborting;
 	struct err err; /* why it is aborted; ERR_NONE while all is well */
 	struct sigv4_pair query[2], header[2];
 };
@@ -48,6 +52,8 @@ static void release(struct op *op)
 	for (size_t k = 0; k < AT_ONCE; k++)
 		s3_call_cancel(u->slot[k].call);
 	free(u->key);
+	free(u->content_type);
+	free(u->sha256);
 	free(u->mark);
 	strbuf_release(&u->id);
 	strbuf_release(&u->body);
@@ -131,7 +137,7 @@ static void abort_upload(struct s3_upload *u)
 	u->aborting = true;
 	stop_parts(u);
 	if (u->id.len == 0) {
-		finish(u);
+		unmark(u);
 		return;
 	}
 	u->query[0] = (struct sigv4_pair){"uploadId", u->id.buf};
@@ -145,22 +151,6 @@ static void fail(struct s3_upload *u, const struct err *err)
 	abort_upload(u);
 }
 
-/* md5 of the parts' md5s, dash, number of parts: what a finished upload is known by. */
-static void expected_etag(const struct s3_upload *u, char out[STORE_ETAG_MAX])
-{
-	struct digest *d = digest_new(DIGEST_MD5);
-	char hex[MD5_HEX];
-
-	for (size_t i = 0; i < u->o.nparts; i++) {
-		unsigned char raw[16];
-
-		if (strlen(u->o.part[i].etag) == MD5_HEX - 1 && hex_decode(u->o.part[i].etag, raw, 16) == 0)
-			digest_update(d, raw, 16);
-	}
-	digest_final(d, hex);
-	snprintf(out, STORE_ETAG_MAX, "%s-%zu", hex, u->o.nparts);
-}
-
 /* Completing failed, or its answer was lost; is the object there? */
 static void on_looked(const struct http_response *resp, const struct err *err, void *arg)
 {
@@ -169,7 +159,7 @@ static void on_looked(const struct http_response *resp, const struct err *err, v
 
 	u->call = NULL;
 	op_enter(&u->op);
-	expected_etag(u, want);
+	s3_parts_etag(u->o.part, u->o.nparts, want);
 	if (err == NULL)
 		s3_etag(http_header(resp, "etag"), have);
 	if (strcmp(want, have) == 0) {
@@ -326,6 +316,8 @@ static void send_parts(struct s3_upload *u)
 			send_part(u, &u->slot[k], u->next++);
 }
 
+static void begin(struct s3_upload *u);
+
 static void on_marked(const struct http_response *resp, const struct err *err, void *arg)
 {
 	struct s3_upload *u = arg;
@@ -336,19 +328,24 @@ static void on_marked(const struct http_response *resp, const struct err *err, v
 		log_warn("store %s: %s: an upload of %s cannot be marked; should this process die, its parts "
 		         "stay in the bucket",
 		    u->op.pub.store->name, err->text, u->key);
-	send_parts(u);
+	if (u->id.len == 0)
+		begin(u);
+	else
+		send_parts(u);
 	op_leave(&u->op);
 }
 
-/* "<upload id>\n<key>" under a name made from the id. */
+/* "<upload id>\n<key>"; no id: it is about to be begun. */
 static void mark(struct s3_upload *u)
 {
-	char sum[SHA256_HEX];
+	char nonce[S3_NONCE];
 	struct s3_call_options o = {
 	    .verb = "mark", .method = "PUT", .payload = u->mark_sum, .on_done = on_marked, .arg = u};
 
-	sha256_hex(u->id.buf, u->id.len, sum);
-	u->mark = xasprintf(S3_MARKS "%.32s", sum);
+	if (u->mark == NULL) {
+		s3_nonce(nonce);
+		u->mark = xasprintf(S3_MARKS "%s", nonce);
+	}
 	u->marked = true; /* from here on it may be there, whatever the answer */
 	strbuf_reset(&u->body);
 	strbuf_addf(&u->body, "%s\n%s", u->id.buf, u->key);
@@ -357,6 +354,14 @@ static void mark(struct s3_upload *u)
 	o.body = u->body.buf;
 	o.body_size = (int64_t)u->body.len;
 	u->call = s3_call_start(s3_of_upload(u), &o);
+}
+
+/* An upload that we know nothing of may have been begun: the mark of the key stays, for a sweep to look. */
+static void leave_mark(struct s3_upload *u)
+{
+	free(u->mark);
+	u->mark = NULL;
+	u->marked = false;
 }
 
 static int check_initiated(const struct http_response *resp, struct s3_error *doc, struct err *err, void *arg)
@@ -375,40 +380,63 @@ static int check_initiated(const struct http_response *resp, struct s3_error *do
 static void on_initiated(const struct http_response *resp, const struct err *err, void *arg)
 {
 	struct s3_upload *u = arg;
+	bool refused = err != NULL && (err->class == ERR_PERMANENT || err->class == ERR_CONFIG);
 
 	u->call = NULL;
+	u->beginning = false;
 	op_enter(&u->op);
-	if (err != NULL) {
+	if (err != NULL)
 		strbuf_reset(&u->id);
+	/* Of several requests each may have begun one, and we know the last at most. */
+	if (u->begun > 1 || (err != NULL && !refused))
+		leave_mark(u);
+	if (err != NULL)
 		fail(u, err);
-	} else {
+	else if (u->err.class != ERR_NONE)
+		abort_upload(u); /* cancelled meanwhile */
+	else
 		mark(u);
-	}
 	op_leave(&u->op);
 }
 
-static void turn(struct op *op)
+static void count_begin(struct s3_call_options *o, void *arg)
 {
-	struct s3_upload *u = CONTAINER_OF(op, struct s3_upload, op);
+	struct s3_upload *u = arg;
+
+	u->begun++;
+}
+
+static void begin(struct s3_upload *u)
+{
 	struct s3_call_options o = {.verb = "begin the upload of",
 	    .method = "POST",
 	    .key = u->key,
 	    .query = u->query,
 	    .nquery = 1,
 	    .header = u->header,
+	    .fresh = true,
+	    .prepare = count_begin,
 	    .check = check_initiated,
 	    .on_done = on_initiated,
 	    .arg = u};
 
+	u->query[0] = (struct sigv4_pair){"uploads", ""};
+	if (u->content_type != NULL)
+		u->header[o.nheader++] = (struct sigv4_pair){"content-type", u->content_type};
+	if (u->sha256 != NULL)
+		u->header[o.nheader++] = (struct sigv4_pair){"x-amz-meta-sha256", u->sha256};
+	u->beginning = true;
+	u->call = s3_call_start(s3_of_upload(u), &o);
+}
+
+static void turn(struct op *op)
+{
+	struct s3_upload *u = CONTAINER_OF(op, struct s3_upload, op);
+
 	if (u->started)
 		return;
 	u->started = true;
-	u->query[0] = (struct sigv4_pair){"uploads", ""};
-	if (u->o.content_type != NULL)
-		u->header[o.nheader++] = (struct sigv4_pair){"content-type", u->o.content_type};
-	if (u->o.sha256 != NULL)
-		u->header[o.nheader++] = (struct sigv4_pair){"x-amz-meta-sha256", u->o.sha256};
-	u->call = s3_call_start(s3_of_upload(u), &o);
+	mark(u);
 }
 
 static const struct op_ops upload_ops = {.turn = turn, .release = release};
@@ -419,8 +447,10 @@ void s3_upload_start(struct s3 *s3, const struct s3_upload_options *o)
 
 	u->o = *o;
 	u->key = xstrdup(o->key);
+	xstrset(&u->content_type, o->content_type);
+	xstrset(&u->sha256, o->sha256);
 	strbuf_init(&u->id, ID_MAX);
-	strbuf_init(&u->body, PARTS_MAX * 160 + 4096);
+	strbuf_init(&u->body, S3_PARTS_MAX * 160 + 4096);
 	for (size_t k = 0; k < AT_ONCE; k++)
 		u->slot[k].up = u;
 	*o->handle = u;
@@ -428,7 +458,10 @@ void s3_upload_start(struct s3 *s3, const struct s3_upload_options *o)
 	s3_sweep(s3);
 }
 
-/* What the caller lent is gone from here on: only the id and the key, which are ours, are used. */
+/*
+ * What the caller lent is gone from here on: only what is ours is used.  A request to begin it is waited for, as its
+ * answer has the id by which it can be aborted.
+ */
 void s3_upload_cancel(struct s3_upload *u)
 {
 	if (u == NULL)
@@ -437,24 +470,10 @@ void s3_upload_cancel(struct s3_upload *u)
 	err_set(&u->err, ERR_CANCELLED, "cancelled");
 	op_enter(&u->op);
 	stop_parts(u);
-	if (!u->aborting) {
+	if (!u->aborting && !u->beginning) {
 		s3_call_cancel(u->call);
 		u->call = NULL;
 		abort_upload(u);
 	}
 	op_leave(&u->op);
-}
-
-struct s3_part *s3_parts_plan(const struct s3 *s3, int64_t size, size_t *n)
-{
-	int64_t each = MAX(s3->conf->part_size, (size + PARTS_MAX - 1) / PARTS_MAX);
-	struct s3_part *part;
-
-	*n = (size_t)((size + each - 1) / each);
-	part = xcalloc(*n, sizeof(*part));
-	for (size_t i = 0; i < *n; i++) {
-		part[i].offset = (int64_t)i * each;
-		part[i].size = MIN(each, size - part[i].offset);
-	}
-	return part;
 }

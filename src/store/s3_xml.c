@@ -221,6 +221,13 @@ int s3_error_element(void *arg, const char *path, const char *text, size_t n, st
 	return 0;
 }
 
+int s3_error_refuses(const struct s3_error *e, struct err *err)
+{
+	if (e->code[0] == '\0')
+		err_code(err, ERR_TRANSIENT, "http.content", "the answer is an error document without a code");
+	return -1;
+}
+
 int s3_error_parse(const char *body, size_t n, struct s3_error *out)
 {
 	struct s3_xml *x = s3_xml_new("Error", false, S3_XML_ERROR_MAX, s3_error_element, out);
@@ -260,7 +267,7 @@ int s3_xml_pick(const char *body, size_t n, const char *root, const char *path, 
 	s3_xml_feed(x, body, n);
 	int rc = s3_xml_finish(x, err);
 	if (rc == 0 && strcmp(s3_xml_root(x), "Error") == 0)
-		rc = -1;
+		rc = s3_error_refuses(doc, err);
 	s3_xml_free(x);
 	return rc;
 }

@@ -43,6 +43,8 @@ struct s3_error {
 };
 /* An s3_xml_element for arg = struct s3_error. */
 int s3_error_element(void *arg, const char *path, const char *text, size_t n, struct err *err);
+/* -1 for a whole <Error> document in place of an answer; err is left alone when its code will speak. */
+int s3_error_refuses(const struct s3_error *, struct err *err);
 /* A whole body at once; 0 when it is an error document with a code. */
 int s3_error_parse(const char *body, size_t n, struct s3_error *out);
 /* The text of one element of a small answer; an <Error> document goes to doc (-1, err left alone). */

@@ -68,6 +68,8 @@ for verb in (LIST, GET):
 
 CASES += [
     fault("list: an Error document under 200", always(answer(200, xml_error("InternalError"), XML)), LIST, N, "s3.InternalError"),
+    fault("list: an Error document without a code under 200", always(answer(200, "<Error><HostId>h</HostId></Error>", XML)), LIST, N,
+          "http.content"),
     fault("list: nothing under 200", always(answer(200, "", XML)), LIST, N, "xml.truncated"),
     fault("list: a body shorter than said",
           always(GOOD_LIST[:-30], CLOSE), LIST, N, "http.truncated"),
@@ -446,7 +448,43 @@ def multipart(c):
     c.equal((r["ok"], len(b.parts)), (True, 3), "three parts (%s)" % r.get("text"))
     c.ok(b.objects.get(KEY) == open(BIG, "rb").read(), "the same bytes")
     c.equal((marks, b.aborted), ([], []), "no mark left, nothing aborted")
-    c.ok(any(".orch/uploads/" in q.path and q.method == "PUT" for q in b.server.requests), "it was marked")
+    told = [(q.method, q.path.split("/")[2], q.body.decode() if ".orch/" in q.path else "") for q in b.server.requests
+            if ".orch/uploads/" in q.path or "uploads=" in q.query]
+    c.equal([t for t in told if t[0] != "GET"],
+            [("PUT", ".orch", "\nraw/x"), ("POST", "raw", ""), ("PUT", ".orch", "UP/1+\nraw/x"), ("DELETE", ".orch", "")],
+            "marked by its key before it is begun, by its id before the first part")
+
+
+def is_begin(r):
+    return r.method == "POST" and "uploads=" in r.query
+
+
+@case
+def multipart_begin_refused(c):
+    """beginning is refused: there is no upload, and no mark is left"""
+    b, r, marks = big_upload(c, lambda r, n: [answer(403, xml_error("AccessDenied"), XML)] if is_begin(r) else None)
+    c.equal((r["ok"], r.get("code"), b.aborted, marks), (False, "denied", [], []), "refused, unmarked")
+
+
+@case
+def multipart_begin_unheard(c):
+    """nobody says whether an upload was begun: the mark of its key stays"""
+    b, r, marks = big_upload(c, lambda r, n: [RESET] if is_begin(r) else None)
+    c.equal((r["ok"], r.get("class"), b.aborted), (False, "transient", []), "refused")
+    c.equal([b.objects[m] for m in marks], [b"\nraw/x"], "the key is told")
+
+
+@case
+def multipart_begin_again(c):
+    """begun by the second request: the first may have begun another, whose mark stays"""
+    state = {"n": 0}
+
+    def fail(r, n):
+        state["n"] += is_begin(r)
+        return [RESET] if is_begin(r) and state["n"] == 1 else None
+    b, r, marks = big_upload(c, fail)
+    c.equal((r["ok"], state["n"], b.aborted, KEY in b.objects), (True, 2, [], True), "stored")
+    c.equal([b.objects[m] for m in marks], [b"\nraw/x"], "the mark of the key is left, that of the id is gone")
 
 
 @case
