@@ -125,11 +125,10 @@ void api_nights(struct page *p)
 	    .after = page_param(p, "after"),
 	    .days = (int)MIN(page_number(p, "days", 28), (int64_t)366)};
 	struct err err = ERR_INIT;
-	json_t *obj = nights_matrix(&p->web->query, &ask, &err);
+	struct nights *m = nights_read(&p->web->query, &ask, clock_now(), &err);
 
-	if (obj != NULL)
-		standing_add(obj, p->web->conf, clock_now());
-	give(p, obj, &err);
+	give(p, m ? nights_json(m) : NULL, &err);
+	nights_free(m);
 }
 
 void api_queue(struct page *p)

@@ -4,6 +4,7 @@
 
 #include "web/web_priv.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "state/state.h"
@@ -48,22 +49,17 @@ static void add_held(struct export_plan *plan)
 	sql_end(row);
 }
 
-static void add_cells(struct export_plan *plan, const json_t *matrix)
+static void add_cells(struct export_plan *plan, const struct nights *m)
 {
-	const json_t *rows = json_object_get(matrix, "rows"), *row, *cell;
-	const char *date;
-	size_t i;
-
-	json_array_foreach(rows, i, row)
-	{
-		json_object_foreach((json_t *)json_object_get(row, "cells"), date, cell)
-		    add_run(plan, json_int(cell, "run", 0), json_str(cell, "partition", NULL));
-	}
+	for (size_t i = 0; i < m->nrows; i++)
+		for (size_t k = 0; k < m->ndates; k++)
+			if (m->row[i].night[k].state != NULL)
+				add_run(plan, m->row[i].night[k].run, m->row[i].night[k].partition);
 }
 
-static void note_oldest(struct export_plan *plan, const json_t *dates)
+static void note_oldest(struct export_plan *plan, const struct nights *m)
 {
-	const char *oldest = json_string_value(json_array_get(dates, json_array_size(dates) - 1));
+	const char *oldest = m->ndates > 0 ? m->date[m->ndates - 1] : NULL;
 
 	if (oldest != NULL && (plan->oldest_night[0] == '\0' || strcmp(oldest, plan->oldest_night) < 0))
 		snprintf(plan->oldest_night, sizeof(plan->oldest_night), "%s", oldest);
@@ -72,20 +68,20 @@ static void note_oldest(struct export_plan *plan, const json_t *dates)
 /* The windows that the page itself would turn back through, of the rows after this one. */
 static int add_windows(struct export_plan *plan, const char *after, int64_t days, struct err *err)
 {
-	char until[16] = "";
+	char until[NIGHT_DATE_MAX] = "";
 
 	for (int64_t left = days; left > 0; left -= NIGHTS_DAYS) {
 		const struct nights_ask ask = {.until = until[0] ? until : NULL,
 		    .after = after,
 		    .days = (int)MIN(left, (int64_t)NIGHTS_DAYS)};
-		json_t *m = nights_matrix(plan->query, &ask, err);
+		struct nights *m = nights_read(plan->query, &ask, clock_now(), err);
 
 		if (m == NULL)
 			return -1;
 		add_cells(plan, m);
-		note_oldest(plan, json_object_get(m, "dates"));
-		snprintf(until, sizeof(until), "%s", json_str(m, "earlier", ""));
-		json_decref(m);
+		note_oldest(plan, m);
+		memcpy(until, m->earlier, sizeof(until));
+		nights_free(m);
 		if (until[0] == '\0')
 			break;
 	}
@@ -96,11 +92,10 @@ static int add_windows(struct export_plan *plan, const char *after, int64_t days
 static int next_rows(struct export_plan *plan, const char *after, char **next, struct err *err)
 {
 	const struct nights_ask ask = {.after = after, .days = NIGHTS_DAYS};
-	json_t *m = nights_matrix(plan->query, &ask, err);
-	const char *name = json_str(m, "next", NULL);
+	struct nights *m = nights_read(plan->query, &ask, clock_now(), err);
 
-	*next = name ? xstrdup(name) : NULL;
-	json_decref(m);
+	*next = m && m->next ? xstrdup(m->next) : NULL;
+	nights_free(m);
 	return m ? 0 : -1;
 }
 

@@ -2,7 +2,6 @@
 
 #include "web/night_name.h"
 
-#include "base/mem.h"
 #include "base/utctime.h"
 
 #include <stdio.h>
@@ -36,15 +35,15 @@ int night_find(const char *s, int64_t *day)
 	return -1;
 }
 
-void night_text(int64_t day, char out[16])
+void night_text(int64_t day, char out[NIGHT_DATE_MAX])
 {
 	struct civil c;
 
 	civil_from_days(day, &c);
-	snprintf(out, 16, "%04d%02d%02d", c.year, c.month, c.day);
+	snprintf(out, NIGHT_DATE_MAX, "%04d%02d%02d", c.year, c.month, c.day);
 }
 
-char *night_without(const char *s, int at)
+void night_without(struct strbuf *out, const char *s, int at)
 {
 	const char *after = s + at + NIGHT_DATE_LEN;
 	size_t before = (size_t)at;
@@ -54,7 +53,9 @@ char *night_without(const char *s, int at)
 		before--;
 	else if (before == 0 && *after != '\0' && strchr("/_-.", *after) != NULL)
 		after++;
-	return xasprintf("%.*s%s", (int)before, s, after);
+	strbuf_reset(out);
+	strbuf_add(out, s, before);
+	strbuf_addstr(out, after);
 }
 
 bool night_is_component(const char *partition, int at)

@@ -44,109 +44,102 @@ static void day_heading(struct page *p, const char *date, const char *before)
 }
 
 /* In the corner of a cell: what is there of a night that is not complete, or what became of its raw data. */
-static void corner(struct page *p, const json_t *c)
+static void corner(struct page *p, const struct night *n)
 {
-	const char *raw = json_str(c, "raw", NULL);
-	bool pending = json_int(c, "expected", 0) > 0 && json_int(c, "present", 0) < json_int(c, "expected", 0);
-
-	if (pending && json_str(c, "partition", NULL) == NULL)
-		html(&p->body, "<i aria-hidden=\"true\">%i/%i</i>", json_int(c, "present", 0),
-		    json_int(c, "expected", 0));
-	else if (raw != NULL)
+	if (n->run == 0 && n->present < n->expected)
+		html(&p->body, "<i aria-hidden=\"true\">%i/%i</i>", n->present, n->expected);
+	else if (n->raw != NULL)
 		html(&p->body, "<i aria-hidden=\"true\">%r</i>",
-		    raw[0] == 'd'   ? "D"
-		    : raw[0] == 'h' ? "H"
-		                    : "K");
+		    n->raw[0] == 'd'   ? "D"
+		    : n->raw[0] == 'h' ? "H"
+		                       : "K");
 }
 
-void night_cell(struct page *p, const char *row, const char *date, const json_t *c)
+void nights_cell(struct page *p, const struct night_row *row, const char *date, const struct night *n)
 {
-	const char *state = json_str(c, "state", NULL), *raw = json_str(c, "raw", NULL),
-	           *text = json_str(c, "text", NULL);
-	const char *what = json_str(c, "partition", json_str(c, "key", NULL));
+	const char *what = n->partition ? n->partition : n->key, *word, *raw = n->raw;
 
-	if (state == NULL) {
+	if (n->state == NULL) {
 		html(&p->body,
 		    "<td class=\"cell\"><span class=\"none\" title=\"%s %s: no upload\">\xc2\xb7<span "
 		    "class=\"hear\">no upload</span></span></td>",
-		    row, date);
+		    row->name, date);
 		return;
 	}
+	word = part_word(n->state);
 	html(&p->body, "<td class=\"cell\"><%r class=\"%r\" title=\"%s %s: %s%r%s%r%s\"", what ? "a" : "span",
-	    part_tone(state), row, date, part_word(state), text ? ", " : "", text ? text : "",
-	    raw ? ", raw data " : "", raw ? raw : "");
+	    part_tone(n->state), row->name, date, word, n->text ? ", " : "", n->text, raw ? ", raw data " : "",
+	    raw);
 	if (what != NULL) {
 		html(&p->body, " href=\"/partition/");
 		part_path(&p->body, what);
 		html(&p->body, "\"");
 	}
-	html(&p->body, "><b aria-hidden=\"true\">%r</b><span class=\"hear\">%s %s %s</span>", part_shape(state),
-	    part_word(state), text ? text : "", raw ? raw : "");
-	corner(p, c);
+	html(&p->body, "><b aria-hidden=\"true\">%r</b><span class=\"hear\">%s %s %s</span>",
+	    part_shape(n->state), word, n->text, raw);
+	corner(p, n);
 	html(&p->body, "</%r></td>", what ? "a" : "span");
 }
 
-static void matrix(struct page *p, const json_t *obj)
+static void matrix(struct page *p, const struct nights *m)
 {
-	const json_t *dates = json_object_get(obj, "dates"), *row, *date;
-	const char *before = NULL;
-	size_t i, k;
-
 	html(&p->body,
 	    "<div class=\"scroll\"><table class=\"matrix\"><caption class=\"hear\">Nights, newest first, by "
 	    "who sends them</caption><thead><tr><th scope=\"col\">Night of</th>");
-	json_array_foreach(dates, i, date)
-	{
-		day_heading(p, json_string_value(date), before);
-		before = json_string_value(date);
-	}
+	for (size_t k = 0; k < m->ndates; k++)
+		day_heading(p, m->date[k], k > 0 ? m->date[k - 1] : NULL);
 	html(&p->body, "</tr></thead><tbody>\n");
-	json_array_foreach(json_object_get(obj, "rows"), i, row)
-	{
+	for (size_t i = 0; i < m->nrows; i++) {
+		const struct night_row *row = &m->row[i];
+
 		html(&p->body, "<tr><th scope=\"row\"><span class=\"%r\" title=\"%r\">%r</span> %s</th>",
-		    part_tone(json_str(row, "standing", "")), part_word(json_str(row, "standing", "")),
-		    part_shape(json_str(row, "standing", "")), json_str(row, "name", ""));
-		json_array_foreach(dates, k, date)
-		    night_cell(p, json_str(row, "name", ""), json_string_value(date),
-		        json_object_get(json_object_get(row, "cells"), json_string_value(date)));
+		    part_tone(row->standing), part_word(row->standing), part_shape(row->standing), row->name);
+		for (size_t k = 0; k < m->ndates; k++)
+			nights_cell(p, row, m->date[k], &row->night[k]);
 		html(&p->body, "</tr>\n");
 	}
 	html(&p->body, "</tbody></table></div>\n");
 }
 
-static void stuck_row(struct page *p, const json_t *one)
+static void stuck_row(struct page *p, const struct nights *m, const struct night_at *at)
 {
-	const char *what = json_str(one, "partition", json_str(one, "key", "")),
-	           *text = json_str(one, "text", "");
+	const struct night_row *row = &m->row[at->row];
+	const struct night *n = &row->night[at->date];
 
 	html(&p->body, "<li>");
-	part_state(&p->body, json_str(one, "state", ""));
+	part_state(&p->body, n->state);
 	html(&p->body, "<a href=\"/partition/");
-	part_path(&p->body, what);
-	html(&p->body, "\">%s, ", json_str(one, "row", ""));
-	part_date(&p->body, json_str(one, "date", ""));
-	html(&p->body, "</a>%r<span class=\"dim\">%s</span></li>\n", text[0] ? ": " : "", text);
+	part_path(&p->body, n->partition ? n->partition : n->key);
+	html(&p->body, "\">%s, ", row->name);
+	part_date(&p->body, m->date[at->date]);
+	html(&p->body, "</a>%r<span class=\"dim\">%s</span></li>\n", n->text ? ": " : "", n->text);
 }
 
-void nights_stuck(struct page *p, const json_t *list, size_t most)
+void nights_stuck(struct page *p, const struct nights *m, size_t most)
 {
-	const json_t *one;
-	size_t i, n = json_array_size(list);
-
-	if (n == 0)
+	if (m->nstuck == 0)
 		return;
 	html(&p->body, "<section class=\"attention\"><h2>Stuck nights</h2><ul class=\"stuck\">");
-	json_array_foreach(list, i, one)
-	{
-		if (i == most)
-			break;
-		stuck_row(p, one);
-	}
+	for (size_t i = 0; i < MIN(m->nstuck, most); i++)
+		stuck_row(p, m, &m->stuck[i]);
 	html(&p->body, "</ul>");
-	if (n > most)
-		html(
-		    &p->body, "<p class=\"more\"><a href=\"/nights\">and %i more</a></p>", (int64_t)(n - most));
+	if (m->nstuck > most)
+		html(&p->body, "<p class=\"more\"><a href=\"/nights\">and %i more</a></p>",
+		    (int64_t)(m->nstuck - most));
 	html(&p->body, "</section>\n");
+}
+
+/* To the nights before, and to the rows behind. */
+static void pager(struct page *p, const struct nights *m, const struct nights_ask *ask)
+{
+	html(&p->body, "<p class=\"pager\"><a href=\"/nights\">Newest</a>");
+	if (m->earlier[0] != '\0')
+		html(&p->body, " <a rel=\"next\" href=\"/nights?until=%u%r%u\">Earlier nights</a>", m->earlier,
+		    ask->after ? "&amp;after=" : "", ask->after);
+	if (m->next != NULL)
+		html(&p->body, " <a href=\"/nights?%r%u%rafter=%u\">More rows</a>", ask->until ? "until=" : "",
+		    ask->until, ask->until ? "&amp;" : "", m->next);
+	html(&p->body, "</p>");
 }
 
 void page_nights(struct page *p)
@@ -154,31 +147,21 @@ void page_nights(struct page *p)
 	struct err err = ERR_INIT;
 	const struct nights_ask ask = {
 	    .until = page_param(p, "until"), .after = page_param(p, "after"), .days = NIGHTS_DAYS};
-	json_t *obj = nights_matrix(&p->web->query, &ask, &err);
+	struct nights *m = nights_read(&p->web->query, &ask, clock_now(), &err);
 
-	if (obj == NULL) {
+	if (m == NULL) {
 		layout_error(p, &err);
 		return;
 	}
-	standing_add(obj, p->web->conf, clock_now());
 	layout_begin(p, "Nights", "/nights");
-	if (json_array_size(json_object_get(obj, "rows")) == 0) {
+	if (m->nrows == 0) {
 		html(&p->body, "<p class=\"empty\">Nothing dated has come in yet.</p>");
 	} else {
-		matrix(p, obj);
-		html(&p->body, "<p class=\"pager\"><a href=\"/nights\">Newest</a>");
-		if (json_str(obj, "earlier", NULL) != NULL)
-			html(&p->body, " <a rel=\"next\" href=\"/nights?until=%u%r%u\">Earlier nights</a>",
-			    json_str(obj, "earlier", ""), ask.after ? "&amp;after=" : "",
-			    ask.after ? ask.after : "");
-		if (json_str(obj, "next", NULL) != NULL)
-			html(&p->body, " <a href=\"/nights?%r%u%rafter=%u\">More rows</a>",
-			    ask.until ? "until=" : "", ask.until ? ask.until : "", ask.until ? "&amp;" : "",
-			    json_str(obj, "next", ""));
-		html(&p->body, "</p>");
+		matrix(p, m);
+		pager(p, m, &ask);
 		legend(p);
-		nights_stuck(p, json_object_get(obj, "stuck"), STUCK_SHOWN);
+		nights_stuck(p, m, STUCK_SHOWN);
 	}
 	layout_end(p);
-	json_decref(obj);
+	nights_free(m);
 }

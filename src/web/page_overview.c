@@ -32,59 +32,52 @@ static void problems(struct page *p, const struct verdict *v)
 
 /* ---- who sends nights, and how they stand ---- */
 
-static void newest_night(struct page *p, const json_t *row)
+static void newest_night(struct page *p, const struct nights *m, const struct night_row *row)
 {
-	const char *newest = json_str(row, "newest", NULL);
-	const json_t *cell = json_object_get(json_object_get(row, "cells"), newest ? newest : "");
-	const char *what = json_str(cell, "partition", json_str(cell, "key", NULL));
+	const struct night *n = nights_newest(m, row);
+	const char *what = n == NULL ? NULL : n->partition ? n->partition : n->key;
 
 	if (what != NULL) {
 		html(&p->body, "<a href=\"/partition/");
 		part_path(&p->body, what);
 		html(&p->body, "\">");
 	}
-	part_date(&p->body, newest);
+	part_date(&p->body, row->newest[0] != '\0' ? row->newest : NULL);
 	html(&p->body, "%r</td><td class=\"wide\"><span class=\"told\">", what ? "</a>" : "");
-	if (cell != NULL)
-		part_state(&p->body, json_str(cell, "state", ""));
-	if (json_str(cell, "text", NULL) != NULL)
-		html(&p->body, "<span class=\"why\">%s</span>", json_str(cell, "text", ""));
+	if (n != NULL)
+		part_state(&p->body, n->state);
+	if (n != NULL && n->text != NULL)
+		html(&p->body, "<span class=\"why\">%s</span>", n->text);
 	html(&p->body, "</span>");
 }
 
-static void source_row(struct page *p, const json_t *row, const json_t *dates)
+static void source_row(struct page *p, const struct nights *m, const struct night_row *row)
 {
-	const char *name = json_str(row, "name", "");
-	const json_t *date;
-	size_t i;
-
-	html(&p->body, "<tr><th scope=\"row\">%s</th><td>", name);
-	part_state(&p->body, json_str(row, "standing", ""));
+	html(&p->body, "<tr><th scope=\"row\">%s</th><td>", row->name);
+	part_state(&p->body, row->standing);
 	html(&p->body, "</td><td>");
-	newest_night(p, row);
+	newest_night(p, m, row);
 	html(&p->body, "</td>");
-	json_array_foreach(dates, i, date) night_cell(p, name, json_string_value(date),
-	    json_object_get(json_object_get(row, "cells"), json_string_value(date)));
+	for (size_t k = 0; k < m->ndates; k++)
+		nights_cell(p, row, m->date[k], &row->night[k]);
 	html(&p->body, "</tr>\n");
 }
 
-static void sources(struct page *p, const json_t *nights)
+static void sources(struct page *p, const struct nights *m)
 {
-	const json_t *dates = json_object_get(nights, "dates"), *row, *date;
-	size_t i;
-
-	if (json_array_size(json_object_get(nights, "rows")) == 0)
+	if (m->nrows == 0)
 		return;
 	html(&p->body,
 	    "<section><h2>Who is current</h2><div class=\"scroll\"><table class=\"sources flow\"><caption "
 	    "class=\"hear\">Sources of nights</caption><thead><tr><th scope=\"col\">Source</th><th "
 	    "scope=\"col\">Standing</th><th scope=\"col\">Newest night</th><th scope=\"col\">What became of "
 	    "it</th>");
-	json_array_foreach(dates, i, date)
-	    html(&p->body, "<th scope=\"col\" class=\"day\" title=\"%s\">%s</th>", json_string_value(date),
-	        json_string_value(date) + 6);
+	for (size_t k = 0; k < m->ndates; k++)
+		html(&p->body, "<th scope=\"col\" class=\"day\" title=\"%s\">%s</th>", m->date[k],
+		    m->date[k] + 6);
 	html(&p->body, "</tr></thead><tbody>\n");
-	json_array_foreach(json_object_get(nights, "rows"), i, row) source_row(p, row, dates);
+	for (size_t i = 0; i < m->nrows; i++)
+		source_row(p, m, &m->row[i]);
 	html(&p->body,
 	    "</tbody></table></div><p class=\"more\"><a href=\"/nights\">All nights</a></p></section>\n");
 }
@@ -241,14 +234,14 @@ static void running(struct page *p, const json_t *queue)
 }
 
 static void whole(
-    struct page *p, const json_t *status, const json_t *nights, const json_t *queue, const json_t *runs)
+    struct page *p, const json_t *status, const struct nights *nights, const json_t *queue, const json_t *runs)
 {
 	struct verdict v;
 
 	verdict_of(p->web, status, nights, &v);
 	layout_begin(p, "Overview", "/");
 	problems(p, &v);
-	nights_stuck(p, json_object_get(nights, "stuck"), STUCK_SHOWN);
+	nights_stuck(p, nights, STUCK_SHOWN);
 	sources(p, nights);
 	figures(p, status);
 	running(p, queue);
@@ -270,18 +263,17 @@ void page_overview(struct page *p)
 	struct run_filter newest = {.limit = RUNS_SHOWN};
 	struct err err = ERR_INIT;
 	const struct query *q = &p->web->query;
-	json_t *status = query_status(q, &err), *nights = NULL, *queue = NULL, *runs = NULL;
+	json_t *status = query_status(q, &err), *queue = NULL, *runs = NULL;
+	struct nights *nights = NULL;
 
 	if (status != NULL &&
-	    (nights = nights_matrix(q, &(struct nights_ask){.days = NIGHTS_SHOWN}, &err)) != NULL &&
-	    (queue = query_queue(q, &err)) != NULL && (runs = query_runs(q, &newest, &err)) != NULL) {
-		standing_add(nights, p->web->conf, clock_now());
+	    (nights = nights_read(q, &(struct nights_ask){.days = NIGHTS_SHOWN}, clock_now(), &err)) != NULL &&
+	    (queue = query_queue(q, &err)) != NULL && (runs = query_runs(q, &newest, &err)) != NULL)
 		whole(p, status, nights, queue, runs);
-	} else {
+	else
 		layout_error(p, &err);
-	}
 	json_decref(status);
-	json_decref(nights);
+	nights_free(nights);
 	json_decref(queue);
 	json_decref(runs);
 }

@@ -2,6 +2,8 @@
 
 #include "web/web_priv.h"
 
+#include "web/standing.h"
+
 #include "base/clock.h"
 #include "base/utctime.h"
 #include "conf/conf.h"
@@ -101,24 +103,25 @@ static void judge_asset(const struct web *w, const struct conf_asset *a, struct 
 		        a->name, a->fresh_within / 3600000, late / 60000));
 }
 
-static void judge_nights(const json_t *nights, struct verdict *v)
+static void judge_nights(const struct nights *m, struct verdict *v)
 {
-	const json_t *row, *stuck = json_object_get(nights, "stuck");
-	int64_t n = (int64_t)json_array_size(stuck);
-	size_t i;
+	struct strbuf text = STRBUF_INIT(4096);
 
-	json_array_foreach(json_object_get(nights, "rows"), i, row)
-	{
-		const char *newest = json_str(row, "newest", "");
+	for (size_t i = 0; i < m->nrows; i++) {
+		const struct night_row *row = &m->row[i];
 
-		if (strcmp(json_str(row, "standing", ""), "late") == 0)
-			add(v, "warnings", "/nights",
-			    json_sprintf("%s is late: its newest night is that of %.4s-%.2s-%.2s.",
-			        json_str(row, "name", ""), newest, newest + 4, newest + 6));
+		if (strcmp(row->standing, "late") != 0)
+			continue;
+		strbuf_reset(&text);
+		strbuf_addf(&text, "%s is late: its newest night is that of ", row->name);
+		part_date(&text, row->newest);
+		strbuf_addch(&text, '.');
+		add(v, "warnings", "/nights", json_text_new(text.buf));
 	}
-	if (n > 0)
+	if (m->nstuck > 0)
 		add(v, "warnings", "/nights",
-		    json_sprintf("%" PRId64 " night%s stuck.", n, n == 1 ? " is" : "s are"));
+		    json_sprintf("%zu night%s stuck.", m->nstuck, m->nstuck == 1 ? " is" : "s are"));
+	strbuf_release(&text);
 }
 
 static void judge_outbox(const json_t *outbox, struct verdict *v)
@@ -174,7 +177,7 @@ static void judge_audit(const json_t *audit, struct verdict *v)
 }
 
 /* "3 of 4 sources are current: 1 late." */
-static json_t *not_all_current(const json_t *nights, int64_t current, int64_t all)
+static json_t *not_all_current(const struct nights *nights, int64_t current, int64_t all)
 {
 	int64_t stuck = standing_count(nights, "stuck"), late = standing_count(nights, "late");
 	char told[2][40] = {"", ""};
@@ -188,10 +191,10 @@ static json_t *not_all_current(const json_t *nights, int64_t current, int64_t al
 }
 
 /* What people look for first; without nights it is about the sensors. */
-static json_t *headline_of(const struct verdict *v, const json_t *nights)
+static json_t *headline_of(const struct verdict *v, const struct nights *nights)
 {
-	int64_t rows = (int64_t)json_array_size(json_object_get(nights, "rows")),
-	        quiet = standing_count(nights, "quiet"), current = standing_count(nights, "current");
+	int64_t rows = (int64_t)nights->nrows, quiet = standing_count(nights, "quiet"),
+	        current = standing_count(nights, "current");
 	size_t problems = json_array_size(v->problems);
 
 	if (rows > quiet && current == rows - quiet)
@@ -223,7 +226,7 @@ static void judge_conf(const json_t *status, struct verdict *v)
 		        "The configuration has errors, so the one before it stays in use: %s", problem));
 }
 
-void verdict_of(const struct web *w, const json_t *status, const json_t *nights, struct verdict *v)
+void verdict_of(const struct web *w, const json_t *status, const struct nights *nights, struct verdict *v)
 {
 	int64_t failed = json_int(status, "failed_unmended", 0);
 	const json_t *s;

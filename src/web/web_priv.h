@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "query/query.h"
 #include "web/html.h"
+#include "web/nights.h"
 #include "web/zones.h"
 #include "net/httpd.h"
 #include "net/payload.h"
@@ -136,9 +137,9 @@ void checks_section(struct page *, const char *title, const json_t *checks); /* 
 
 /* ---- page_nights.c ---- */
 
-void night_cell(
-    struct page *, const char *row, const char *date, const json_t *cell); /* one <td>; cell may be NULL */
-void nights_stuck(struct page *, const json_t *stuck, size_t most); /* a section, unless there are none */
+void nights_cell(
+    struct page *, const struct night_row *, const char *date, const struct night *); /* one <td> */
+void nights_stuck(struct page *, const struct nights *, size_t most); /* a section, unless there are none */
 
 /* ---- page_sensors.c: of a row of query_sensors ---- */
 
@@ -174,35 +175,6 @@ void gantt_svg(struct strbuf *, const json_t *run);
  */
 void graph_svg(struct strbuf *, const struct conf *conf, const json_t *assets, const char *here);
 
-/* ---- nights.c: rows are partitions without their date, columns are dates ---- */
-
-#define NIGHTS_DAYS 21 /* of a page of the matrix */
-
-struct nights_ask {
-	const char *until; /* NULL: the newest date known */
-	const char *after; /* rows after the one of this name; NULL: from the first */
-	int days;
-};
-/*
- * {"until", "earlier": date or null, "dates": [newest first], "rows": [{"name", "newest": date or null,
- *  "cells": {date: {"state", "text", "partition", "run", "key", "present", "expected", "raw": "held" | "deleted" | "kept"
- *  | null}}}], "next": the name to go on after, or null}.  The more days the fewer rows.
- */
-json_t *nights_matrix(const struct query *, const struct nights_ask *, struct err *err);
-
-/* ---- standing.c: how each row of a matrix stands ---- */
-
-/*
- * Adds to each row "standing":
- *     current   its newest night is not older than web.late_after and not stuck
- *     stuck     its newest night failed, cannot be used, or waits for the rest for too long
- *     late      nothing newer came for longer than that
- *     quiet     nothing came for two weeks: it is not expected any more
- * and to the matrix "stuck": [{"row", "date", "state", "text", "partition", "key"}], newest first.
- */
-void standing_add(json_t *matrix, const struct conf *conf, tm_ms now);
-int64_t standing_count(const json_t *matrix, const char *standing);
-
 /* ---- verdict.c ---- */
 
 /* One line about everything: its tone is part_tone's; urgent things first in problems, [{"text", "href"}]. */
@@ -212,8 +184,8 @@ struct verdict {
 	json_t *headline; /* a text */
 	int64_t sensors, late;
 };
-/* status as from query_status, nights with their standing, or NULL; release with verdict_release. */
-void verdict_of(const struct web *, const json_t *status, const json_t *nights, struct verdict *);
+/* status as from query_status; release with verdict_release. */
+void verdict_of(const struct web *, const json_t *status, const struct nights *nights, struct verdict *);
 void verdict_release(struct verdict *);
 bool place_fails(const json_t *place); /* a store or database of query_status */
 /* How late a sensor is beyond its period and some grace; 0: it is not. */
