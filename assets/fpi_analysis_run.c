@@ -5,10 +5,12 @@
  */
 #include "config.h"
 
+#include "assets/fpi/fpi_schema.h"
 #include "assets/fpi/night.h"
 #include "assets/fpi/sites.h"
 #include "assets/fpi_analysis.h"
 #include "base/mem.h"
+#include "database/database.h"
 #include "step/asset.h"
 #include "step/step.h"
 
@@ -261,6 +263,17 @@ static int conclude(struct work *w, struct err *err)
 	return 0;
 }
 
+/* A server that is down, or tables that will not do, are found out now and not by the last thing a long analysis does. */
+static int prepare_database(const struct work *w, struct err *err)
+{
+	struct database *db;
+
+	if (w->conf->database == NULL || step_dry_run(w->step))
+		return 0;
+	db = step_database(w->step, w->conf->database, err);
+	return db != NULL ? db_migrate(db, &fpi_schema, err) : -1;
+}
+
 int asset_fpi_analysis_run(struct step *step, const void *conf, const void *run_conf, struct err *err)
 {
 	struct work w = {.step = step, .conf = conf, .run = run_conf};
@@ -271,6 +284,8 @@ int asset_fpi_analysis_run(struct step *step, const void *conf, const void *run_
 	w.tally.manifests = json_array();
 	utctime_parse_yyyymmdd(w.run->observation_date, &w.date);
 	rc = load_table(&w, err);
+	if (rc == 0)
+		rc = prepare_database(&w, err);
 	if (rc == 0)
 		rc = which_instruments(&w, &names, err);
 	for (size_t i = 0; rc == 0 && i < names.n; i++)

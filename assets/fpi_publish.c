@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include "assets/fpi/fpi_schema.h"
 #include "assets/fpi_analysis.h"
 #include "base/digest.h"
 #include "base/mem.h"
@@ -142,7 +141,7 @@ static int commit_rows(struct step *step, const struct fpi_analysis_conf *conf, 
 	step_effect(step, "rows", "DataSet", 3, NULL);
 	if (step_dry_run(step))
 		return 0;
-	if ((db = step_database(step, conf->database, err)) == NULL || db_migrate(db, &fpi_schema, err) == -1)
+	if ((db = step_database(step, conf->database, err)) == NULL)
 		return -1;
 	return db_transact(db, &row, replace_rows, &work, DATABASE_PATIENCE_MS, err);
 }

@@ -58,6 +58,7 @@ struct conf_asset {
 	char *partition; /* template for runs without a job; NULL: none */
 	int64_t retries;
 	tm_ms retry_delay, retry_max_delay;
+	tm_ms outage; /* how long after its first start a step waits for places that do not answer, uncharged */
 	tm_ms timeout; /* of one attempt; 0: none */
 	tm_ms stall; /* longest time without progress; 0: none */
 	tm_ms grace; /* between TERM and KILL */

@@ -97,6 +97,15 @@ const struct opt conf_asset_opts[] = {
         .max = "7d",
         .flags = OPT_RELOAD,
         .help = "the longest wait between two attempts"},
+    {.name = "outage",
+        .type = OPT_DURATION,
+        ASSET(outage),
+        .def = "36h",
+        .max = "31d",
+        .flags = OPT_RELOAD,
+        .help = "a step whose store or database does not answer is tried again, each minute in the end, for so "
+                "long "
+                "after its first start without counting it; then it counts as a failure"},
     {.name = "timeout",
         .type = OPT_DURATION,
         ASSET(timeout),

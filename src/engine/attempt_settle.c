@@ -18,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGAIN_MIN_MS 1000 /* a step that asks for a time that is past must not spin */
+#define OUTAGE_WAIT_MS 60000 /* a place that is back is noticed within this time */
+#define AGAIN_MIN_MS   1000 /* a step that asks for a time that is past must not spin */
 
 static const struct {
 	const char *reason, *text;
@@ -147,7 +148,20 @@ static void succeed(struct engine *e, struct run_step *step, struct exitrec *rec
 		made_record(e->state, step, &e->conf->limits, e->now);
 }
 
-/* It asked for it: neither a failure nor charged. */
+/*
+ * A place that does not answer is no failure of the step: it waits, uncharged, for as long as its asset says.  When to
+ * look again, or 0.
+ */
+static tm_ms wait_for_place(const struct engine *e, const struct run_step *step, const struct exitrec *rec)
+{
+	const struct conf_asset *ca = step->conf;
+
+	if (ca == NULL || !health_says_away(rec->health) || e->now >= step->started_at + ca->outage)
+		return 0;
+	return e->now + MIN(backoff(ca, step->attempts), (tm_ms)OUTAGE_WAIT_MS);
+}
+
+/* It asked for it, or waits for a place: neither a failure nor charged. */
 static void wait_again(struct engine *e, struct run_step *step, tm_ms at)
 {
 	step->err.class = ERR_NONE;
@@ -205,6 +219,9 @@ bool attempt_settle(struct engine *e, struct run_step *step)
 			if (strcmp(stop_verdict[i].reason, a->kill_reason) == 0)
 				err_code(
 				    &err, stop_verdict[i].class, a->kill_reason, "%s", stop_verdict[i].text);
+	if (has_record && a->kill_reason == NULL && err.class == ERR_TRANSIENT && rec.again_at == 0 &&
+	    (rec.again_at = wait_for_place(e, step, &rec)) != 0)
+		metric_batch_count(&e->counts, METRIC_STEP_RETRIES, step->asset, err_class_name(err.class));
 	if (has_record && err.class == ERR_NONE && step->conf != NULL &&
 	    (step->conf->type->flags & ASSET_COMMAND) != 0)
 		merge_reported(a, &rec);

@@ -44,9 +44,9 @@ void health_note(enum health_kind kind, const char *name, const struct err *err)
 	if (h == NULL)
 		return;
 	if (err == NULL || err->class == ERR_NONE) {
-		h->ok_at = clock_now();
-	} else {
-		h->failed_at = clock_now();
+		h->ok_at = MAX(clock_now(), h->failed_at);
+	} else { /* in the same millisecond too the later word counts */
+		h->failed_at = MAX(clock_now(), h->ok_at + 1);
 		h->err = *err;
 	}
 }
@@ -75,6 +75,24 @@ json_t *health_export(void)
 		              json_text_new(h->err.code), "text", json_text_new(h->err.text)));
 	}
 	return list;
+}
+
+bool health_says_away(const json_t *exported)
+{
+	static const char *const away[] = {"unreachable", "lost", "read_only", "too_many", "net.resolve",
+	    "net.connect", "net.timeout", "net.reset", "s3.SlowDown", "s3.ServiceUnavailable", "http.503"};
+	const json_t *j;
+	size_t i;
+
+	json_array_foreach(exported, i, j)
+	{
+		if (json_int(j, "failed_at", 0) <= json_int(j, "ok_at", 0))
+			continue;
+		for (size_t k = 0; k < NITEMS(away); k++)
+			if (strcmp(json_str(j, "code", ""), away[k]) == 0)
+				return true;
+	}
+	return false;
 }
 
 static void import_one(const json_t *j)

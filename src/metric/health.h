@@ -27,6 +27,8 @@ const struct health *health_find(enum health_kind, const char *name);
 bool health_is_good(const struct health *);
 
 json_t *health_export(void);
+/* Did one of these places not answer at all when it was asked last?  One that says no, or fails at one thing, is there. */
+bool health_says_away(const json_t *exported);
 /* Newer times win; what does not fit is passed over. */
 void health_import(const json_t *exported);
 

@@ -127,7 +127,7 @@ def test_hold_keeps_the_raw_data(project):
 def test_raw_data_is_held_for_a_while(project):
     for path in (project.root / "jobs").glob("*.yaml"):
         text = re.sub(r"(?m)^(\s*)(retries): 50$", r"\1\2: 0", path.read_text())
-        path.write_text(text.replace("hold: 0s", "hold: 8s"))
+        path.write_text(text.replace("hold: 0s", "hold: 20s"))
     upload = nights.night()
     project.start()
     nights.send(project, upload)
