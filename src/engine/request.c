@@ -340,6 +340,16 @@ static void inherit_steps(struct engine *e, struct run *run, int64_t old)
 	sql_end(row);
 }
 
+/* A run without work would take the upload from the one that did it. */
+static int need_work(const struct run *run, int64_t old, struct err *err)
+{
+	for (size_t i = 0; i < run->nsteps; i++)
+		if (run->steps[i].state != STEP_SUCCEEDED)
+			return 0;
+	return err_code(err, ERR_PERMANENT, "refused",
+	    "every step of run %" PRId64 " has succeeded; without --from-failure all of it is done again", old);
+}
+
 int64_t engine_retry(struct engine *e, int64_t old_id, bool from_failure, const char *who, struct err *err)
 {
 	struct old_run o;
@@ -367,11 +377,16 @@ int64_t engine_retry(struct engine *e, int64_t old_id, bool from_failure, const 
 			run->retry_of = old_id;
 			if (from_failure)
 				inherit_steps(e, run, old_id);
-			insert(e, run);
-			id = run->id;
-			sql_do(e->state->sql,
-			    "UPDATE sensor_key SET run_id = ?2 WHERE sensor = ?3 AND key = ?4 AND run_id = ?1",
-			    "iiss", old_id, id, o.sensor, o.sensor_key);
+			if (need_work(run, old_id, err) == -1) {
+				run_free(run);
+			} else {
+				insert(e, run);
+				id = run->id;
+				sql_do(e->state->sql,
+				    "UPDATE sensor_key SET run_id = ?2 WHERE sensor = ?3 AND key = ?4 AND "
+				    "run_id = ?1",
+				    "iiss", old_id, id, o.sensor, o.sensor_key);
+			}
 		}
 		old_run_release(&o);
 	}

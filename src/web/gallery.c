@@ -45,8 +45,13 @@ void gallery(struct page *p, int64_t run)
 {
 	const json_t *found = pictures_last_known(p->web->pictures, run);
 
-	if (json_array_size(found) == 0)
+	if (json_array_size(found) == 0) {
+		if (run > 0 && pictures_out_of_reach(p->web->pictures, run))
+			html(&p->body,
+			    "<section><h2>Pictures</h2><p class=\"empty\">They cannot be shown now: a store of "
+			    "theirs cannot be asked.</p></section>\n");
 		return;
+	}
 	html(&p->body, "<section><h2>Pictures</h2><div class=\"pictures\">");
 	for (size_t i = json_array_size(found); i-- > 0;) {
 		const char *key = json_str(json_array_get(found, i), "key", "");

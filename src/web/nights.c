@@ -239,16 +239,21 @@ static void place_waiting(struct learner *l)
 	}
 }
 
+static void read_night(struct learner *l, struct night_reader *reader, const struct source *source,
+    const char *date, struct night *out)
+{
+	strbuf_reset(&l->partition);
+	strbuf_addstr(&l->partition, source->before);
+	strbuf_addstr(&l->partition, date);
+	strbuf_addstr(&l->partition, source->after);
+	night_read(reader, l->partition.buf, out);
+}
+
 static void fill_row(
     struct learner *l, struct night_reader *reader, const struct nights *m, const struct source *source)
 {
-	for (size_t k = 0; k < m->ndates; k++) {
-		strbuf_reset(&l->partition);
-		strbuf_addstr(&l->partition, source->before);
-		strbuf_addstr(&l->partition, m->date[k]);
-		strbuf_addstr(&l->partition, source->after);
-		night_read(reader, l->partition.buf, &source->row->night[k]);
-	}
+	for (size_t k = 0; k < m->ndates; k++)
+		read_night(l, reader, source, m->date[k], &source->row->night[k]);
 }
 
 /* The newest date with a run of this row's kind before the matrix, for the link to it. */
@@ -277,10 +282,11 @@ const struct night *nights_newest(const struct nights *m, const struct night_row
 	for (size_t k = 0; k < m->ndates; k++)
 		if (row->night[k].state != NULL)
 			return &row->night[k];
-	return NULL;
+	return row->before.state != NULL ? &row->before : NULL;
 }
 
-static void tell_newest(struct night_reader *reader, const struct nights *m, const struct source *source)
+static void tell_newest(
+    struct learner *l, struct night_reader *reader, const struct nights *m, const struct source *source)
 {
 	struct night_row *row = source->row;
 	size_t k = 0;
@@ -292,6 +298,10 @@ static void tell_newest(struct night_reader *reader, const struct nights *m, con
 		night_tell_warning(reader, &row->night[k]);
 	} else if (source->newest_day > INT64_MIN) {
 		night_text(source->newest_day, row->newest);
+		if (source->before != NULL)
+			read_night(l, reader, source, row->newest, &row->before);
+		if (row->before.state != NULL)
+			night_tell_warning(reader, &row->before);
 	}
 }
 
@@ -321,7 +331,7 @@ static void fill(struct learner *l, struct night_reader *reader, const struct ni
 			fill_row(l, reader, m, source);
 			find_earlier(l, source);
 		}
-		tell_newest(reader, m, source);
+		tell_newest(l, reader, m, source);
 	}
 	if (l->earlier_day > INT64_MIN)
 		night_text(l->earlier_day, m->earlier);
@@ -429,6 +439,7 @@ void nights_free(struct nights *m)
 	for (size_t i = 0; i < m->nrows; i++) {
 		for (size_t k = 0; k < m->ndates; k++)
 			night_release(&m->row[i].night[k]);
+		night_release(&m->row[i].before);
 		free(m->row[i].night);
 		free(m->row[i].name);
 	}

@@ -19,6 +19,7 @@ struct night_row {
 	const char *standing; /* of standing.h */
 	char newest[NIGHT_DATE_MAX]; /* the newest date that anything is known of; "": none */
 	struct night *night; /* one for each date */
+	struct night before; /* the newest, where all lie before these dates; its state NULL: it is not known */
 };
 
 struct nights {
@@ -46,12 +47,13 @@ struct nights *nights_read(const struct query *, const struct nights_ask *, tm_m
 void nights_free(struct nights *); /* NULL is fine */
 /* The nights of an older matrix behind its own, where the row is the same; older has none of them afterwards. */
 void nights_append(struct nights *, struct nights *older);
-/* The newest night of a row; NULL when it lies before the matrix. */
+/* The newest night of a row; NULL when nothing is known of it. */
 const struct night *nights_newest(const struct nights *, const struct night_row *);
 /*
  * {"until", "earlier": date or null, "dates": [newest first], "rows": [{"name", "newest": date or null, "standing",
  *  "cells": {date: {"state", "text", "partition", "run", "key", "present", "expected", "raw": "held" | "deleted" | "kept"
  *  | null}}}], "next": the name to go on after, or null, "stuck": [{"row", "date", "state", "text", "partition", "key"}]}.
+ * The cell of a row's newest night is there wherever it lies.
  */
 json_t *nights_json(const struct nights *);
 

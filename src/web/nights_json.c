@@ -37,6 +37,8 @@ static json_t *row(const struct nights *m, const struct night_row *r)
 	for (size_t k = 0; k < m->ndates; k++)
 		if (r->night[k].state != NULL)
 			json_object_set_new_nocheck(cells, m->date[k], cell(&r->night[k]));
+	if (r->before.state != NULL)
+		json_object_set_new_nocheck(cells, r->newest, cell(&r->before));
 	return json_pack("{s:o, s:o, s:o, s:s}", "name", json_text_new(r->name), "newest",
 	    date_or_null(r->newest), "cells", cells, "standing", r->standing);
 }

@@ -123,15 +123,21 @@ static void commands(struct page *p, const json_t *obj)
 	             *newest = json_array_get(runs, json_array_size(runs) - 1);
 
 	html(&p->body, "<section><h2>Do something about it</h2><dl>");
-	if (newest != NULL)
-		html(&p->body,
-		    "<dt>Run it again</dt><dd><code>orchctl runs retry %i</code></dd>"
-		    "<dt>From the step that failed</dt><dd><code>orchctl runs retry %i "
-		    "--from-failure</code></dd>"
-		    "<dt>Keep the raw data</dt><dd><code>orchctl hold '%s'</code></dd>",
-		    json_int(newest, "id", 0), json_int(newest, "id", 0), json_str(newest, "partition", ""));
-	html(&p->body, "<dt>The same on a terminal</dt><dd><code>orchctl why '%s'</code></dd></dl></section>\n",
-	    p->arg[0]);
+	if (newest != NULL) {
+		html(&p->body, "<dt>Run it again</dt><dd><code>orchctl runs retry %i</code></dd>",
+		    json_int(newest, "id", 0));
+		if (strcmp(json_str(newest, "state", ""), "failed") == 0)
+			html(&p->body,
+			    "<dt>From the step that failed</dt><dd><code>orchctl runs retry %i "
+			    "--from-failure</code></dd>",
+			    json_int(newest, "id", 0));
+		html(&p->body, "<dt>Keep the raw data</dt><dd><code>orchctl hold ");
+		part_shell(&p->body, json_str(newest, "partition", ""));
+		html(&p->body, "</code></dd>");
+	}
+	html(&p->body, "<dt>The same on a terminal</dt><dd><code>orchctl why ");
+	part_shell(&p->body, p->arg[0]);
+	html(&p->body, "</code></dd></dl></section>\n");
 }
 
 void page_partition(struct page *p)

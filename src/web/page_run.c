@@ -84,17 +84,6 @@ static void attempts_table(struct page *p, int64_t run, const json_t *steps)
 	grid_end(&p->body);
 }
 
-/* A value for a shell, in quotes that only a quote can end. */
-static void shell_quoted(struct page *p, const char *text)
-{
-	html(&p->body, "'");
-	for (const char *quote; (quote = strchr(text, '\'')) != NULL; text = quote + 1) {
-		html_text_n(&p->body, text, (size_t)(quote - text));
-		html(&p->body, "'\\''");
-	}
-	html(&p->body, "%s'", text);
-}
-
 /* The command that asks for the same again, from the beginning. */
 static void same_again(struct page *p, const json_t *run)
 {
@@ -114,7 +103,7 @@ static void same_again(struct page *p, const json_t *run)
 		if (!json_is_string(value))
 			continue;
 		html(&p->body, " -s %s=", key);
-		shell_quoted(p, json_string_value(value));
+		part_shell(&p->body, json_string_value(value));
 	}
 	if (json_bool(run, "dry_run", false))
 		html(&p->body, " --dry-run");

@@ -227,6 +227,16 @@ void part_path(struct strbuf *out, const char *path)
 	}
 }
 
+void part_shell(struct strbuf *out, const char *text)
+{
+	html(out, "'");
+	for (const char *quote; (quote = strchr(text, '\'')) != NULL; text = quote + 1) {
+		html_text_n(out, text, (size_t)(quote - text));
+		html(out, "'\\''");
+	}
+	html(out, "%s'", text);
+}
+
 void part_partition_link(struct strbuf *out, const char *partition)
 {
 	if (partition == NULL || partition[0] == '\0') {

@@ -109,6 +109,8 @@ void part_run_link(struct strbuf *, int64_t id);
 void part_asset_link(struct strbuf *, const char *name);
 void part_partition_link(struct strbuf *, const char *partition);
 void part_path(struct strbuf *, const char *path); /* percent-encoded component by component */
+void part_shell(
+    struct strbuf *, const char *text); /* for a command line, in quotes that nothing in it can end */
 void part_error(struct strbuf *, const json_t *error);
 void part_freshness(struct strbuf *, const json_t *freshness); /* its state, and the reasons after it */
 void part_progress(

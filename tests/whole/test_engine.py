@@ -169,6 +169,7 @@ def test_a_failure_skips_what_depends_on_it_and_can_be_retried(orch):
     (orch.root / "go").touch()
     again = orch.wait_run(orch.ctl("runs", "retry", first["id"], "--from-failure", "--detach")["run"])
     assert again["state"] == "succeeded" and again["retry_of"] == first["id"]
+    assert "every step of run" in orch.text("runs", "retry", again["id"], "--from-failure", code=4), "there is nothing to do"
     assert (orch.root / "ones").read_text() == "x\n"
 
 

@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import re
+import signal
 import time
 import xml.etree.ElementTree as tree
 
@@ -22,6 +23,7 @@ HOSTILE = "raw/fpi05_<script>alert(1)</script>&\"'.txt"
 def page(orch):
     """A daemon that has analysed one night, and has half of another."""
     prepare(orch)
+    (orch.root / "jobs" / "lab.yaml").write_text("assets:\n  lab: {type: exec, command: ['true'], partition: 'lab/{observation_date}'}\n")
     orch.config.write_text(orch.config.read_text() + "\nweb: {listen: '127.0.0.1:0', title: 'Test <lab>'}\n")
     send(orch, night("minime05", "20260407"))
     orch.start()
@@ -31,6 +33,7 @@ def page(orch):
     send(orch, half, skip=("000000",))
     orch.put(HOSTILE, b"x")
     orch.tick()
+    orch.wait_run(orch.ctl("materialize", "lab", "--detach", "-s", "observation_date=20260101")["run"])
     shown = Page(orch)
     shown.run = runs[0]
     return shown
@@ -94,7 +97,33 @@ def test_nights(orch, page):
     assert next(r for r in held if r["name"] == done)["cells"]["20260407"]["raw"] == "held"
     assert "is held by" in page.text(f"/partition/{page.run['partition']}")
     assert page.get("/api/v1/nights?until=yesterday")[0] == 400
+    older = next(r for r in page.json("/api/v1/nights?days=1")["rows"] if r["name"] == "lab")
+    assert older["newest"] == "20260101" and older["cells"]["20260101"]["state"] == "ok", "also where it is not shown"
     assert page.json("/api/v1/nights?until=20260401")["dates"][0] == "20260401"
+
+
+def test_pictures_of_a_store_that_cannot_be_asked(orch, page):
+    partition = f"/partition/{page.run['partition']}"
+    assert '<div class="pictures">' in page.text(partition)
+    orch.store.rename(orch.root / "away")
+    orch.store.write_text("not a folder")
+    orch.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: "They cannot be shown now" in page.text(partition), "the page says why there are none")
+    orch.store.unlink()
+    (orch.root / "away").rename(orch.store)
+    orch.daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: '<div class="pictures">' in page.text(partition), "they are back")
+
+
+def test_commands_can_be_pasted(orch, page):
+    """What the page says to type is one word to a shell, whatever the name."""
+    name = "uao/it's $(touch gone)"
+    orch.ctl("hold", name)
+    html = page.text("/partition/uao/it%27s%20%24(touch%20gone)")
+    command = re.search(r"<code>orchctl why (.*?)</code>", html)[1].replace("&#39;", "'")
+    done = orch.run("sh", "-c", f"printf %s {command}")
+    assert done.stdout == name and not (orch.root / "gone").exists()
+    assert "--from-failure" not in page.text(f"/partition/{page.run['partition']}"), "nothing of it has failed"
 
 
 def test_a_night_that_kept_its_raw_data(orch):
