@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A server's short trouble is waited out here; a longer one costs an attempt of the step. */
-#define DATABASE_PATIENCE_MS 30000
+/* A server that restarts, or a backup that locks its tables: waiting costs less than the analysis again. */
+#define DATABASE_PATIENCE_MS 600000
 
 /* The log of a failure beside results that stand: their own log is listed, and hashed, by their manifest. */
 #define FAILED_LOG ".failed.log"

@@ -128,16 +128,21 @@ static int fail(struct mysql *m, MYSQL *h, struct err *err)
 	return mysql_error_set(mysql_errno(h), mysql_error(h), m->location, err);
 }
 
-/* The rows mean the same whatever defaults the server has; a lock is waited for, but not longer than for any answer. */
+/*
+ * The rows mean the same whatever defaults the server has; a lock on a row or a table (a backup holds those) is waited
+ * for, but not longer than for any answer.
+ */
 static int set_session(struct mysql *m, MYSQL *h, struct err *err)
 {
 	struct strbuf sql = STRBUF_INIT(512);
+	unsigned wait = MAX(seconds(m->conf.timeout) * 2 / 3, 1U);
 	int rc = 0;
 
 	strbuf_addf(&sql,
 	    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
-	    "NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = %u",
-	    MAX(seconds(m->conf.timeout) * 2 / 3, 1U));
+	    "NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = %u, "
+	    "lock_wait_timeout = %u",
+	    wait, wait);
 	if (mysql_real_query(h, sql.buf, sql.len) != 0)
 		rc = fail(m, h, err);
 	strbuf_release(&sql);

@@ -54,6 +54,9 @@ static const struct {
     {ER_SPECIFIC_ACCESS_DENIED_ERROR, ERR_PERMANENT, "denied", 0, NULL},
     {ER_HOST_NOT_PRIVILEGED, ERR_PERMANENT, "denied", 0, "the server lets no account in from this machine"},
     {ER_MUST_CHANGE_PASSWORD_LOGIN, ERR_PERMANENT, "denied", 0, NULL},
+    {1820, ERR_PERMANENT, "denied", 0, "the account's password has expired"},
+    {3118, ERR_PERMANENT, "denied", 0, "the account is locked"}, /* MySQL */
+    {4151, ERR_PERMANENT, "denied", 0, "the account is locked"}, /* MariaDB */
     {ER_BAD_DB_ERROR, ERR_PERMANENT, "no_database", 0, "create it first"},
 
     /* the server is busy or not itself */

@@ -75,6 +75,14 @@ int http_judge(const char *what, const struct http_response *r, tm_ms *retry_aft
 	    err, passing ? ERR_TRANSIENT : ERR_PERMANENT, "http.status", "%s: status %d", what, r->status);
 }
 
+char *url_origin(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	host = host != NULL ? host + 3 : url;
+	return xstrndup(url, (size_t)(host - url) + strcspn(host, "/?#"));
+}
+
 static bool is_local(const char *host)
 {
 	static const char *const here[] = {"localhost", "127.0.0.1", "[::1]"};

@@ -39,13 +39,15 @@ static void on_answer(const struct http_response *r, const struct err *failed, v
 	const struct webhook_conf *c = ((struct delivery *)arg)->conf->opts;
 	struct delivery *d = arg;
 	struct err err = ERR_INIT;
+	char *origin = url_origin(c->url);
 	tm_ms retry_after = 0;
 
 	/* A known status counts even when the rest of the answer was cut: nobody needs it. */
 	if (r != NULL)
-		http_judge(c->url, r, &retry_after, &err);
+		http_judge(origin, r, &retry_after, &err);
 	else
 		err = *failed;
+	free(origin);
 	webhook_free(d);
 	delivery_done(d, err.class ? &err : NULL, retry_after);
 }

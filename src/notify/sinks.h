@@ -31,6 +31,8 @@ void headers_wipe(struct strvec *);
  * for the rest.  retry_after is set from the headers when they tell.
  */
 int http_judge(const char *what, const struct http_response *, tm_ms *retry_after, struct err *err);
+/* "https://hooks.example": the part of an address that errors may show, its path being a secret of some receivers; free(). */
+char *url_origin(const char *url);
 /* http:// only to this machine when a secret goes along. */
 int check_url(const char *url, bool secret, struct err *err);
 

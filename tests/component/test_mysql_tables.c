@@ -134,9 +134,16 @@ static int migrate_as(const char *grants, struct err *err)
 
 static void test_rights(void)
 {
+	struct mysql_conf conf;
 	struct err err = ERR_INIT;
 
 	db_close(with_dataset(NULL));
+	conf = mariadb_conf(database_name);
+	mariadb_root_sql("CREATE OR REPLACE USER 'less'@'127.0.0.1' IDENTIFIED BY 'orchpw' ACCOUNT LOCK");
+	conf.user = (char *)"less";
+	ok(mariadb_open(&conf, &err) == NULL, "an account that is locked");
+	is_err(-1, &err, ERR_PERMANENT, "denied", "says so");
+	ok(strstr(err.text, "locked") != NULL, "in words: %s", err.text);
 	is_err(migrate_as("SELECT", &err), &err, ERR_PERMANENT, "denied", "an account that may only read");
 	ok(strstr(err.text, "CREATE") != NULL, "what it needs: %s", err.text);
 	ok(migrate_as("SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX", &err) == 0,
@@ -267,6 +274,23 @@ static void held(struct database *db, int attempt)
 	}
 }
 
+/* A backup has locked the table, and is over when we have given up once. */
+static void locked_table(struct database *db, int attempt)
+{
+	struct mysql_conf conf = mariadb_conf(database_name);
+	struct err err = ERR_INIT;
+
+	if (attempt == 1) {
+		run_sql(db, "ROLLBACK");
+		run_sql(db, "SET SESSION lock_wait_timeout = 1");
+		now.other = mariadb_open(&conf, &err);
+		run_sql(now.other, "LOCK TABLES t READ");
+	} else if (now.other != NULL) {
+		db_close(now.other);
+		now.other = NULL;
+	}
+}
+
 /* Twice as many rows as the other: the server picks the smaller transaction as its victim. */
 static int cross(const struct fixture *f, int arg)
 {
@@ -307,6 +331,7 @@ static void test_disturbed(void)
 	survives(restart_server, 2, "a server that restarts in the middle");
 	survives(read_only, 4, "a server that is read-only for a while");
 	survives(held, 2, "a row that somebody holds for too long");
+	survives(locked_table, 3, "a table that a backup has locked");
 	survives(deadlock, 2, "a deadlock");
 	is_int(child_wait(crossing), 0, "the other went through");
 }

@@ -259,6 +259,8 @@ def test_an_answer_that_is_no_success_is_tried_again(orch, status, headers):
         work(orch, code=1)
         night(orch, state="failed")
         wait_until(lambda: len(hook.seen) >= 3, "three attempts")
+        assert str(hook.port) in str(outbox(orch)), "who it was"
+        assert "/hook" not in str(outbox(orch)) + orch.log.read_text(), "its path may be a secret"
         hook.status = 204
         settled(orch, 1)
         assert len({e["id"] for e in hook.events()}) == 1
