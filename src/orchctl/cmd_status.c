@@ -103,6 +103,30 @@ static void put_sensors(const json_t *sensors)
 	strbuf_release(&sb);
 }
 
+/* Those whose last answer was a failure; times have one form, so their texts sort as they do. */
+static void put_places(const json_t *places, const char *kind)
+{
+	struct strbuf sb = STRBUF_INIT(8192);
+	json_t *p;
+	size_t i;
+
+	json_array_foreach(places, i, p)
+	{
+		const char *failed = json_str(p, "failed_at", NULL);
+
+		if (failed == NULL || strcmp(failed, json_str(p, "ok_at", "")) <= 0)
+			continue;
+		strbuf_reset(&sb);
+		text_clean(&sb, json_str(p, "name", ""));
+		strbuf_addstr(&sb, " did not answer ");
+		text_ago(&sb, json_object_get(p, "failed_at"));
+		strbuf_addstr(&sb, ": ");
+		text_clean(&sb, json_str(json_object_get(p, "error"), "text", ""));
+		ctl_put_field(kind, sb.buf);
+	}
+	strbuf_release(&sb);
+}
+
 static void put_outbox(const json_t *outbox)
 {
 	struct strbuf sb = STRBUF_INIT(500);
@@ -172,6 +196,8 @@ static void show_status(struct ctl *ctl, const json_t *s)
 	put_daemon(s);
 	put_runs(s);
 	put_sensors(json_object_get(s, "sensors"));
+	put_places(json_object_get(s, "stores"), "store");
+	put_places(json_object_get(s, "databases"), "database");
 	put_push(json_object_get(s, "push"));
 	put_outbox(json_object_get(s, "outbox"));
 	put_audit(json_object_get(s, "audit"));

@@ -118,6 +118,7 @@ def test_a_night_waits_for_a_database_that_is_away(bucket_project):
     step = waits(project, run, "analyze", 4)  # more often than a failure would be
     assert "Can't connect to server" in str(step["attempts"][-1]["error"])
     assert "Can't connect" in project.text("why", partition(upload))
+    assert re.search(r"database +results did not answer .*Can't connect", project.text("status"))
     # Nobody else waits with it: looking, and the page, go on.
     assert project.tick()["runs"] == []
     project.kill()
@@ -125,6 +126,7 @@ def test_a_night_waits_for_a_database_that_is_away(bucket_project):
     assert waits(project, run, "analyze", 5)
     sql.up()
     assert project.wait_run(run)["state"] == "succeeded"
+    assert "did not answer" not in project.text("status")
     check_night(project, upload)
 
 
