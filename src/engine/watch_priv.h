@@ -29,8 +29,7 @@ struct watch {
 	struct hints *hints; /* announced, waiting for a tick */
 	struct tick *tick; /* under way or done, not yet applied */
 	tm_ms next;
-	tm_ms
-	    planned; /* when that was decided; TIME_NEVER: in another process, or with another configuration */
+	tm_ms planned; /* when that was decided; TIME_NEVER: by an earlier process or configuration */
 	tm_ms push_next; /* when a tick that hints ask for may begin; the past: at once */
 	int push_failures; /* in a row */
 	char *paused; /* by whom */
