@@ -1,18 +1,20 @@
 /*
  * Reading an object.  A transfer that breaks is taken up where it stopped, by Range and pinned to the ETag of its first
  * answer, so that no other content can be spliced in.  At the end the bytes must hash to what the store knows of
- * them: the SHA-256 we left with the object, or the MD5 that a plain ETag is.
+ * them: the SHA-256 we left with the object, or the MD5 that a plain ETag is; and to the CRC-32 that another writer left.
  */
 #include "config.h"
 
 #include "store/s3_impl.h"
 
+#include "base/codec.h"
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
 #include <string.h>
+#include <zlib.h>
 
 struct s3_get {
 	struct op op;
@@ -26,11 +28,13 @@ struct s3_get {
 	int64_t size; /* -1: not known yet */
 	char etag[STORE_ETAG_MAX], want[SHA256_HEX]; /* want: hex the whole must hash to, or "" */
 	struct digest *digest;
+	bool has_crc;
+	uint32_t crc, want_crc;
 	struct err answer; /* what is wrong with the present answer */
 	bool over; /* ended while paused: told when the caller goes on */
 	struct err result;
 	char range[40], quoted[STORE_ETAG_MAX + 2];
-	struct sigv4_pair header[2];
+	struct sigv4_pair header[3];
 };
 
 static void release(struct op *op)
@@ -50,6 +54,7 @@ static void prepare(struct s3_call_options *o, void *arg)
 
 	o->nheader = 0;
 	g->answer = ERR_INIT;
+	g->header[o->nheader++] = (struct sigv4_pair){"x-amz-checksum-mode", "ENABLED"};
 	if (g->etag[0] != '\0') {
 		snprintf(g->quoted, sizeof(g->quoted), "\"%s\"", g->etag);
 		g->header[o->nheader++] = (struct sigv4_pair){"if-match", g->quoted};
@@ -71,6 +76,19 @@ static bool parse_content_range(const char *s, int64_t *from, int64_t *size)
 	       s[n] == '\0' && *from >= 0 && to == *size - 1;
 }
 
+/* Of the whole object: that of an upload in parts has a dash and is none. */
+static bool read_crc(const char *base64, uint32_t *crc)
+{
+	struct strbuf raw = STRBUF_INIT(64);
+	bool good = base64 != NULL && base64_decode(&raw, base64, strlen(base64)) == 0 && raw.len == 4;
+
+	if (good)
+		*crc = (uint32_t)(unsigned char)raw.buf[0] << 24 | (uint32_t)(unsigned char)raw.buf[1] << 16 |
+		       (uint32_t)(unsigned char)raw.buf[2] << 8 | (uint32_t)(unsigned char)raw.buf[3];
+	strbuf_release(&raw);
+	return good;
+}
+
 /* Choose what the whole will be checked against. */
 static void expect_digest(struct s3_get *g, const struct http_response *resp, const struct store_object *obj)
 {
@@ -79,7 +97,10 @@ static void expect_digest(struct s3_get *g, const struct http_response *resp, co
 	              (sse == NULL || strcmp(sse, "AES256") == 0) &&
 	              http_header(resp, "x-amz-server-side-encryption-customer-algorithm") == NULL;
 
-	if (g->offset > 0 || (obj->sha256 == NULL && !is_md5))
+	if (g->offset > 0)
+		return;
+	g->has_crc = read_crc(http_header(resp, "x-amz-checksum-crc32"), &g->want_crc);
+	if (obj->sha256 == NULL && !is_md5)
 		return;
 	snprintf(g->want, sizeof(g->want), "%.*s", SHA256_HEX - 1, obj->sha256 ? obj->sha256 : g->etag);
 	g->digest = digest_new(obj->sha256 ? DIGEST_SHA256 : DIGEST_MD5);
@@ -147,6 +168,8 @@ static int on_body(const void *p, size_t n, void *arg)
 		return 0;
 	if (g->digest != NULL)
 		digest_update(g->digest, s, n);
+	if (g->has_crc)
+		g->crc = (uint32_t)crc32_z(g->crc, (const unsigned char *)s, n);
 	g->pos += (int64_t)n;
 	op_enter(&g->op);
 	g->cbs.on_data(s, n, g->arg);
@@ -166,13 +189,16 @@ static int check(const struct http_response *resp, struct s3_error *doc, struct 
 	if (g->pos != g->size)
 		return err_code(err, ERR_TRANSIENT, "http.truncated", "%lld of %lld bytes came",
 		    (long long)g->pos, (long long)g->size);
+	/* The bytes are with the caller already, so what is wrong with them cannot be repaired here. */
+	if (g->has_crc && g->crc != g->want_crc)
+		return err_code(err, ERR_BAD_DATA, "corrupt",
+		    "the bytes have the CRC-32 %08" PRIx32 ", the store says %08" PRIx32, g->crc, g->want_crc);
 	if (g->digest == NULL)
 		return 0;
 	digest_final(g->digest, sum);
 	g->digest = NULL;
 	if (strcmp(sum, g->want) == 0)
 		return 0;
-	/* The bytes are with the caller already, so this cannot be repaired here. */
 	return err_code(err, ERR_BAD_DATA, "corrupt", "the bytes hash to %s, the store says %s", sum, g->want);
 }
 

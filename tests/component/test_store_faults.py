@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The s3 store against a server that misbehaves: what is tried again, how often, and what is never believed."""
-import base64, concurrent.futures, email.utils, hashlib, json, os, re, resource, shutil, ssl, subprocess, sys, tempfile, threading, time
+import base64, concurrent.futures, email.utils, hashlib, json, os, re, resource, shutil, ssl, subprocess, sys, tempfile, threading, time, zlib
 import urllib.parse
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -82,6 +82,8 @@ CASES += [
     fault("get: other bytes than the ETag says", always(answer(200, b"y" * 1000, OBJECT)), GET, 1, "corrupt", "bad_data"),
     fault("get: other bytes than the recorded sum says",
           always(answer(200, WHOLE, [("ETag", '"1-2"'), ("x-amz-meta-sha256", "0" * 64)])), GET, 1, "corrupt", "bad_data"),
+    fault("get: other bytes than the CRC-32 says", always(answer(200, WHOLE, [("ETag", '"1-2"'), ("x-amz-checksum-crc32", "AAAAAA==")])),
+          GET, 1, "corrupt", "bad_data"),
     fault("get: a transfer that stands still", always(answer(200, WHOLE, OBJECT)[:-500], HANG), GET, 1, "net.stall",
           S3_TEST_ATTEMPTS="1"),
     fault("head: an answer of something else", always(answer(200, "")), ("head", "raw/x"), N, "http.content"),
@@ -722,6 +724,17 @@ def new_certificate(name, issuer=None, days=2, **extensions):
     openssl("x509", "-req", "-in", name + ".csr", *by, "-days", str(days), "-extfile", name + ".ext", "-out", name + ".pem")
 
 
+def new_certificate_of(name, issuer, start, end, **extensions):
+    """The same with its own times, which only the small authority of openssl can set."""
+    new_certificate(name, issuer, **extensions)
+    with open(os.path.join(FILES, name + ".cnf"), "w") as f:
+        f.write("[ca]\ndefault_ca = d\n[d]\ndatabase = %s.index\nnew_certs_dir = .\ndefault_md = sha256\npolicy = p\n"
+                "rand_serial = yes\n[p]\ncommonName = supplied\n" % name)
+    open(os.path.join(FILES, name + ".index"), "w").close()
+    openssl("ca", "-batch", "-notext", "-config", name + ".cnf", "-cert", issuer + ".pem", "-keyfile", issuer + ".key",
+            "-in", name + ".csr", "-extfile", name + ".ext", "-startdate", start, "-enddate", end, "-out", name + ".pem")
+
+
 def tls_server(name, handler, chain=(), old=False):
     path = os.path.join(FILES, name + ".pem")
     if chain:
@@ -755,6 +768,7 @@ def make_certificates():
     new_certificate("unknown", "other-ca", **OURS)
     new_certificate("self-signed", **OURS)
     new_certificate("expired", "ca", days=-1, **OURS)
+    new_certificate_of("not-yet", "ca", "20950101000000Z", "20960101000000Z", **OURS)
     new_certificate("other-host", "ca", subjectAltName="DNS:s3.example.org,IP:127.0.0.2")
     new_certificate("client-only", "ca", extendedKeyUsage="clientAuth", **OURS)
     new_certificate("leaf", "ca", basicConstraints="critical,CA:FALSE", **OURS)
@@ -768,7 +782,8 @@ def bad_certificates(c):
     ca = os.path.join(FILES, "ca.pem")
     s = tls_server("good", always(GOOD_LIST))
     c.equal(client(s.url, *LIST, S3_TEST_CA=ca)["ok"], True, "the good one")
-    servers = {n: tls_server(n, always(GOOD_LIST)) for n in ("unknown", "self-signed", "expired", "other-host", "client-only")}
+    servers = {n: tls_server(n, always(GOOD_LIST)) for n in 
+               ("unknown", "self-signed", "expired", "not-yet", "other-host", "client-only")}
     servers["by-a-leaf"] = tls_server("by-a-leaf", always(GOOD_LIST), chain=["leaf"])
     servers["old protocol"] = tls_server("good", always(GOOD_LIST), old=True)
     for name, s in servers.items():
@@ -778,6 +793,40 @@ def bad_certificates(c):
         c.ok("127.0.0.1:%d" % s.port in r.get("text", ""), "%s: names the host (%s)" % (name, r.get("text")))
     r = client(servers["unknown"].url, *LIST, S3_TEST_CA=os.path.join(FILES, "no-such-file"))
     c.equal((r["ok"], r.get("code")), (False, "tls"), "a CA file that is not there (%s)" % r.get("text"))
+
+
+@case
+def crc(c):
+    """the CRC-32 of an object is asked for and checked, over a transfer that broke too; that of parts is none"""
+    sum_of_whole = base64.b64encode(zlib.crc32(WHOLE).to_bytes(4, "big")).decode()
+    for value, what in ((sum_of_whole, "the right one"), (sum_of_whole + "-3", "of parts"), ("?", "garbage"), ("", "nothing")):
+        head = [("ETag", '"1-2"'), ("x-amz-checksum-crc32", value)]
+        rest = answer(206, WHOLE[400:], [("ETag", '"1-2"'), ("Content-Range", "bytes 400-999/1000")])
+        s = Server(lambda r, n, head=head, rest=rest: [answer(200, WHOLE, head)[:-600], CLOSE] if n == 1 else [rest])
+        r = client(s.url, *GET)
+        c.equal((r["ok"], len(s.requests)), (True, 2), "%s (%s)" % (what, r.get("text")))
+        c.equal({q.headers.get("x-amz-checksum-mode") for q in s.requests}, {"ENABLED"}, "asked for")
+
+
+@case
+def proxies(c):
+    """a proxy is taken by the scheme of the address, and for no host of no_proxy"""
+    certificates()
+    proxy = Server(always(answer(503)))
+    tls, plain = tls_server("good", always(GOOD_LIST)), Server(always(GOOD_LIST))
+    for s, more, by_proxy in (
+            (tls, {"http_proxy": proxy.url}, None),
+            (tls, {"https_proxy": proxy.url}, ("CONNECT", "127.0.0.1:%d" % tls.port)),
+            (tls, {"https_proxy": proxy.url, "no_proxy": "127.0.0.1"}, None),
+            (plain, {"https_proxy": proxy.url}, None),
+            (plain, {"http_proxy": proxy.url}, ("GET", "%s/obs-raw" % plain.url)),
+            (plain, {"http_proxy": proxy.url, "no_proxy": "example.org,127.0.0.1"}, None)):
+        proxy.requests.clear()
+        s.requests.clear()
+        r = client(s.url, *LIST, S3_TEST_CA=os.path.join(FILES, "ca.pem"), S3_TEST_ATTEMPTS="1", **more)
+        what = "%s with %s (%s)" % (s.url.split(":")[0], ", ".join(more), r.get("text", ""))
+        c.equal([(q.method, q.target.split("?")[0]) for q in proxy.requests], [by_proxy] if by_proxy else [], "the proxy: " + what)
+        c.equal((r["ok"], len(s.requests)), (False, 0) if by_proxy else (True, 1), "the server: " + what)
 
 
 @case
