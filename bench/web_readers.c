@@ -7,6 +7,7 @@
  * Each reader has one of the targets and comes from one of several addresses of the loopback.  It asks at a random moment of its
  * first period, and then once a period, give or take a tenth; it accepts gzip and tells the tag of what it has.  A latency
  * runs from the moment the request was due to the last byte of its answer, so that a late reader counts as a late answer.
+ * With the period 0 it asks again as soon as it has the answer, and tells no tag: how much can be served.
  * Prints one JSON object.
  */
 #include "config.h"
@@ -116,11 +117,12 @@ static void dial(struct client *c, int source)
 
 static void ask(struct client *c)
 {
+	bool tagged = c->tag[0] != '\0' && g.period_us > 0;
 	char request[1024];
 	int n = snprintf(request, sizeof(request),
 	    "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: web_readers\r\nAccept: "
 	    "text/html\r\nAccept-Encoding: gzip\r\n%s%s%s\r\n",
-	    g.target[c->target], c->tag[0] ? "If-None-Match: " : "", c->tag, c->tag[0] ? "\r\n" : "");
+	    g.target[c->target], tagged ? "If-None-Match: " : "", tagged ? c->tag : "", tagged ? "\r\n" : "");
 
 	c->waits = true;
 	c->has_head = false;
@@ -129,6 +131,13 @@ static void ask(struct client *c)
 		error(E_CLOSED);
 		leave(c);
 	}
+}
+
+static void ask_at_once(struct client *c, int64_t now)
+{
+	c->due_us = now;
+	if (now < g.end_us)
+		ask(c);
 }
 
 static void answered(struct client *c)
@@ -142,7 +151,10 @@ static void answered(struct client *c)
 	if (ms > ANSWER_MS)
 		error(E_LATE);
 	/* The next one is due by the clock, not by the answer. */
-	plan(c, c->due_us + g.period_us * 9 / 10 + random_below(g.period_us / 5));
+	if (g.period_us > 0)
+		plan(c, c->due_us + g.period_us * 9 / 10 + random_below(g.period_us / 5));
+	else
+		ask_at_once(c, now);
 }
 
 static void keep_tag(struct client *c)
@@ -373,8 +385,8 @@ int main(int argc, char **argv)
 		readers[i].target = i % g.ntargets;
 	for (int i = 0; i < nslow; i++)
 		slow[i].kind = SLOW;
-	connect_all(readers, nreaders, 0, g.period_us);
-	run_until(clock_mono_us() + g.period_us);
+	connect_all(readers, nreaders, 0, MAX(g.period_us, (int64_t)10000));
+	run_until(clock_mono_us() + MAX(g.period_us, (int64_t)100000));
 	/* All are there and have their page: from here on it counts. */
 	g.nlatency = 0;
 	g.full = g.same = g.bytes = 0;

@@ -6,11 +6,12 @@
 
 #include "web/web_priv.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "store/store.h"
+#include "web/picture_fetch.h"
+#include "web/picture_memory.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -20,23 +21,7 @@
 #define MANIFEST_MAX  ((size_t)4 << 20)
 #define MANIFESTS_MAX 16 /* read per run */
 #define PICTURES_MAX  64 /* shown per run */
-#define PICTURE_MAX   ((size_t)16 << 20)
-#define FETCHES_MAX   32 /* pictures under way at once */
 #define LOOK_MS       5000
-#define KNOWN_MAX     64 /* runs whose pictures are remembered */
-#define KNOWN_MS      600000
-#define KNOWN_LIVE_MS 2000 /* of a run that may still make some, or whose manifests could not be read */
-
-static const char png_signature[8] = "\x89PNG\r\n\x1a\n";
-
-/* What one run has named. */
-struct known {
-	TAILQ_ENTRY(known) link; /* newest first */
-	int64_t run;
-	json_t *pictures;
-	tm_ms until; /* monotonic */
-	bool out_of_reach; /* a store could not be asked: there may be more */
-};
 
 /* A request that waits for a look to end. */
 struct waiter {
@@ -69,23 +54,12 @@ struct manifest {
 	struct strbuf text;
 };
 
-/* One picture on its way. */
-struct fetch {
-	LIST_ENTRY(fetch) link;
-	struct web_pictures *all;
-	struct httpd_request *req;
-	struct store_op *op;
-	struct strbuf bytes;
-};
-
 struct web_pictures {
 	struct web *web;
 	struct store **store; /* by index in conf->stores; opened at first use */
-	TAILQ_HEAD(known_head, known) known;
-	size_t nknown;
+	struct picture_memory *memory;
 	LIST_HEAD(, look) looks;
-	LIST_HEAD(, fetch) fetches;
-	size_t nfetches;
+	struct picture_fetches *fetches;
 };
 
 struct store *pictures_store(struct web_pictures *all, const char *name)
@@ -108,60 +82,28 @@ struct store *pictures_store(struct web_pictures *all, const char *name)
 
 /* ---- what is known ---- */
 
-static void known_free(struct web_pictures *all, struct known *k)
-{
-	TAILQ_REMOVE(&all->known, k, link);
-	all->nknown--;
-	json_decref(k->pictures);
-	free(k);
-}
-
-static struct known *known_find(struct web_pictures *all, int64_t run)
-{
-	struct known *k;
-
-	TAILQ_FOREACH(k, &all->known, link)
-	if (k->run == run)
-		return k;
-	return NULL;
-}
-
 const json_t *pictures_known(struct web_pictures *all, int64_t run)
 {
-	struct known *k = known_find(all, run);
+	bool holds;
+	const struct picture_names *names = picture_memory_find(all->memory, run, &holds);
 
-	return k != NULL && k->until > clock_mono() ? k->pictures : NULL;
+	return names != NULL && holds ? names->pictures : NULL;
 }
 
 const json_t *pictures_last_known(struct web_pictures *all, int64_t run)
 {
-	struct known *k = known_find(all, run);
+	bool holds;
+	const struct picture_names *names = picture_memory_find(all->memory, run, &holds);
 
-	return k != NULL ? k->pictures : NULL;
+	return names ? names->pictures : NULL;
 }
 
 bool pictures_out_of_reach(struct web_pictures *all, int64_t run)
 {
-	struct known *k = known_find(all, run);
+	bool holds;
+	const struct picture_names *names = picture_memory_find(all->memory, run, &holds);
 
-	return k != NULL && k->out_of_reach;
-}
-
-static void remember(struct web_pictures *all, const struct look *look)
-{
-	struct known *k = known_find(all, look->run);
-
-	if (k != NULL)
-		known_free(all, k);
-	if (all->nknown == KNOWN_MAX)
-		known_free(all, TAILQ_LAST(&all->known, known_head));
-	k = xcalloc(1, sizeof(*k));
-	k->run = look->run;
-	k->pictures = json_incref(look->pictures);
-	k->out_of_reach = look->out_of_reach;
-	k->until = clock_mono() + (look->ended && !look->failed ? KNOWN_MS : KNOWN_LIVE_MS);
-	TAILQ_INSERT_HEAD(&all->known, k, link);
-	all->nknown++;
+	return names != NULL && names->out_of_reach;
 }
 
 /* ---- a look ---- */
@@ -246,7 +188,10 @@ static void look_end(struct look *look)
 	struct web *web = look->all->web;
 	struct waiter *w;
 
-	remember(look->all, look);
+	picture_memory_keep(look->all->memory, look->run,
+	    &(struct picture_names){.pictures = json_incref(look->pictures),
+	        .final = look->ended && !look->failed,
+	        .out_of_reach = look->out_of_reach});
 	while ((w = TAILQ_FIRST(&look->waiters)) != NULL) {
 		if (w->req != NULL)
 			httpd_on_gone(w->req, NULL, NULL);
@@ -374,69 +319,6 @@ void pictures_look(struct web_pictures *all, int64_t run, struct httpd_request *
 
 /* ---- one picture ---- */
 
-static void fetch_free(struct fetch *f)
-{
-	LIST_REMOVE(f, link);
-	f->all->nfetches--;
-	store_op_cancel(f->op);
-	strbuf_release(&f->bytes);
-	free(f);
-}
-
-static void on_fetch_gone(void *arg)
-{
-	fetch_free(arg);
-}
-
-static void on_picture_data(const void *p, size_t n, void *arg)
-{
-	struct fetch *f = arg;
-
-	strbuf_add(&f->bytes, p, n);
-}
-
-static void on_picture(const struct err *err, void *arg)
-{
-	struct fetch *f = arg;
-	struct httpd_answer a = {
-	    .status = 200, .content_type = "image/png", .body = f->bytes.buf, .n = f->bytes.len};
-
-	f->op = NULL;
-	if (err != NULL)
-		httpd_reply_error(
-		    f->req, err_is(err, "not_found") ? 404 : 503, "the store did not give this picture");
-	else if (f->bytes.overflowed)
-		httpd_reply_error(f->req, 500, "the picture is larger than 16 MiB");
-	else if (f->bytes.len < sizeof(png_signature) ||
-	         memcmp(f->bytes.buf, png_signature, sizeof(png_signature)) != 0)
-		httpd_reply_error(f->req, 404, "this object is not a PNG picture");
-	else
-		httpd_reply(f->req, &a);
-	fetch_free(f);
-}
-
-static void fetch_begin(
-    struct web_pictures *all, struct httpd_request *req, const char *store_name, const char *key)
-{
-	static const struct store_get_cbs cbs = {.on_data = on_picture_data, .on_done = on_picture};
-	struct store *store = pictures_store(all, store_name);
-	struct fetch *f;
-
-	if (store == NULL || all->nfetches >= FETCHES_MAX) {
-		httpd_reply_error(
-		    req, 503, store ? "too many pictures at once" : "the store of this picture is not there");
-		return;
-	}
-	f = xcalloc(1, sizeof(*f));
-	f->all = all;
-	f->req = req;
-	f->bytes = STRBUF_INIT(PICTURE_MAX);
-	LIST_INSERT_HEAD(&all->fetches, f, link);
-	all->nfetches++;
-	httpd_on_gone(req, on_fetch_gone, f);
-	f->op = store_get(store, key, NULL, 0, &cbs, f);
-}
-
 struct wanted {
 	int64_t run;
 	char *key;
@@ -459,7 +341,12 @@ static void give_picture(struct web *w, struct httpd_request *req, void *arg)
 	json_array_foreach(pictures, i, one)
 	{
 		if (strcmp(json_str(one, "key", ""), wanted->key) == 0) {
-			fetch_begin(w->pictures, req, json_str(one, "store", ""), wanted->key);
+			struct store *store = pictures_store(w->pictures, json_str(one, "store", ""));
+
+			if (store != NULL)
+				picture_fetch(w->pictures->fetches, store, wanted->key, req);
+			else
+				httpd_reply_error(req, 503, "the store of this picture is not there");
 			return;
 		}
 	}
@@ -492,9 +379,9 @@ struct web_pictures *pictures_new(struct web *w)
 
 	all->web = w;
 	all->store = xcalloc(MAX(w->conf->nstores, (size_t)1), sizeof(struct store *));
-	TAILQ_INIT(&all->known);
+	all->memory = picture_memory_new();
+	all->fetches = picture_fetches_new();
 	LIST_INIT(&all->looks);
-	LIST_INIT(&all->fetches);
 	return all;
 }
 
@@ -512,7 +399,6 @@ static void answer_waiting(struct look *look)
 void pictures_free(struct web_pictures *all)
 {
 	struct look *look;
-	struct fetch *f;
 
 	if (all == NULL)
 		return;
@@ -520,13 +406,8 @@ void pictures_free(struct web_pictures *all)
 		answer_waiting(look);
 		look_free(look);
 	}
-	while ((f = LIST_FIRST(&all->fetches)) != NULL) {
-		httpd_on_gone(f->req, NULL, NULL);
-		httpd_reply_error(f->req, 503, "the configuration is being read again");
-		fetch_free(f);
-	}
-	while (!TAILQ_EMPTY(&all->known))
-		known_free(all, TAILQ_FIRST(&all->known));
+	picture_fetches_free(all->fetches);
+	picture_memory_free(all->memory);
 	for (size_t i = 0; i < all->web->conf->nstores; i++)
 		store_close(all->store[i]);
 	free(all->store);
