@@ -105,10 +105,11 @@ class Server:
         return (self.folder / "s.sock").exists() and self.client("-uroot", "-eSELECT 1").returncode == 0
 
     def client(self, *args, sql="", env=None):
-        """The command-line client over the socket as root, or as args have it."""
+        """The command-line client over the socket as root, or as args have it; what it would take from our environment does not count."""
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("MYSQL_")}
         return subprocess.run(
             ["mariadb", "--no-defaults", f"--socket={self.folder}/s.sock", *args], input=sql, capture_output=True,
-            text=True, env={**os.environ, **(env or {})}, timeout=60, check=False)
+            text=True, env={**ours, **(env or {})}, timeout=60, check=False)
 
     def admin(self, sql):
         done = self.client("-uroot", sql=sql)

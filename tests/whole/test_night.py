@@ -1,5 +1,6 @@
 """Whole nights of the airglow pipeline, on the embedded pair and on servers, from the instrument's files to the cleaned-up store."""
 
+import json
 import re
 import signal
 
@@ -59,6 +60,21 @@ def test_full_night(project):
     nights.environment_is_clean(project)
     why = project.text("why", partition(upload))
     assert "cleanup" in why or "succeeded" in why, why
+
+
+def test_prefixes_of_the_environment(project):
+    """On both pairs; a slash at the end, as some write them, makes no difference."""
+    upload = nights.night()
+    project.env |= {"RESULTS_PATH": "out/numbers", "SUMMARY_IMAGES_PATH": "out/pictures/", "MADRIGAL_PATH": "level1"}
+    run = run_one(project.start(), upload)
+    assert states(run)["cleanup"] == "succeeded", run
+    year, stem = upload.date[:4], f"{upload.instrument}_{upload.site}_{upload.date}"
+    for prefix, suffix in (("out/numbers", ".h5"), ("out/pictures", ".png"), ("level1", ".txt")):
+        assert [k for k in project.keys(f"{prefix}/{year}/{stem}") if k.endswith(suffix)], project.keys()
+    assert not project.keys("results/") + project.keys("SummaryImages/") + project.keys("madrigal/")
+    (manifest,) = (json.loads(project.read(k)) for k in project.keys("out/numbers/") if k.endswith(".manifest.json"))
+    for entry in manifest["objects"]:
+        assert len(project.read(entry["key"])) == entry["size"]
 
 
 def test_sent_twice(project):

@@ -279,6 +279,44 @@ def test_secrets_are_nowhere(bucket_project):
     assert not [k for k in project.keys() if any(s in project.read(k) for s in secrets)]
 
 
+def test_a_night_over_tls(bucket_project):
+    """Certificates of one's own authorities, named as the README has it; without them nothing is sent."""
+    project, upload = bucket_project, nights.night()
+    project.env["AWS_S3_ENDPOINT_URL"] = project.servers.gateway.tls_endpoint
+    text = project.config.read_text()
+    text = text.replace("type: mysql,", "type: mysql, tls: verify,")
+    project.config.write_text(text)
+    said = project.text("check", code=1)
+    assert "name its authority in ca_file" in said and "check tls and tls_ca" in said
+    text = text.replace("tls: verify,", f"tls_ca: {project.servers.mysql.folder}/tls/ca.pem,")
+    project.config.write_text(text.replace("type: s3,", f"type: s3, ca_file: {project.servers.gateway.ca},"))
+    assert ", TLS_" in project.text("check")
+    assert run_one(project.start(), upload)["state"] == "succeeded"
+    assert len(nights.table(project, "fpi_sky")) == 10
+
+
+def test_secrets_as_credentials_of_the_service(bucket_project):
+    """As the README has it: none of them in any environment."""
+    project, upload = bucket_project, nights.night()
+    folder = project.root / "credentials"
+    folder.mkdir(mode=0o700)
+    (folder / "mysql").write_text(project.env.pop("MYSQL_PASSWORD") + "\n")
+    (folder / "s3").write_text(project.env.pop("AWS_SECRET_ACCESS_KEY") + "\n")
+    project.env["CREDENTIALS_DIRECTORY"] = str(folder)
+    text = project.config.read_text()
+    text = text.replace("password: {env: MYSQL_PASSWORD}", "password: {credential: mysql}")
+    text = text.replace("type: s3,", "type: s3, access_key: {env: AWS_ACCESS_KEY_ID}, secret_key: {credential: s3},")
+    project.config.write_text(text)
+    assert project.orchctl("check").returncode == 0
+    run = run_one(project.start(), upload)
+    assert run["state"] == "succeeded", run
+    assert len(nights.table(project, "fpi_sky")) == 10
+    project.stop()
+    for path in folder.iterdir():
+        path.unlink()
+    assert files_with(project.root, [SECRET_KEY.encode(), SQL_PASSWORD.encode()]) == []
+
+
 def numbers(page, name):
     """{labels as they stand: value} of one series"""
     return {labels: float(value) for labels, value in re.findall(rf"(?m)^{name}(?:\{{(.*)\}})? (\S+)$", page.text("/metrics"))}
