@@ -229,6 +229,7 @@ static void start_over(struct engine *e, const struct err *err)
 	drop_runs(e);
 	watch_stop_all(e);
 	sql_rollback(e->state->sql);
+	prune_undone(e->prune);
 	watch_start_all(e);
 	recover_runs(e);
 }

@@ -80,6 +80,7 @@ void recover_runs(struct engine *);
 struct prune *prune_new(void);
 void prune_free(struct prune *); /* NULL is fine */
 tm_ms prune_turn(struct engine *);
+void prune_undone(struct prune *); /* the commit failed: what was removed is there again */
 /* The step has asked to be started again: the oldest attempts that did the same go. */
 void prune_agains(struct engine *, const struct run_step *);
 /* Remove folders of runs that are not in the database (a crash between the two). */

@@ -4,9 +4,8 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -88,22 +87,6 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static bool start(struct remover *r)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-
-	/* Signals are for the loop's thread. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	r->started = pthread_create(&r->thread, &attr, work, r) == 0;
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r->started;
-}
-
 struct remover *remover_new(void)
 {
 	struct remover *r = xcalloc(1, sizeof(*r));
@@ -145,7 +128,8 @@ bool remover_has_room(struct remover *r)
 
 void remover_add(struct remover *r, char *dir)
 {
-	if (!r->started && !start(r)) {
+	r->started = r->started || thread_start(&r->thread, STACK_BYTES, work, r) == 0;
+	if (!r->started) {
 		free(dir); /* no thread to be had: the next start finds it */
 		return;
 	}

@@ -5,13 +5,13 @@
 #include "base/environment.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "step/lifeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
-#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -149,30 +149,13 @@ static void *run_jobs(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct spawner *sp)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int rc;
-
-	/* Signals are for the loop's thread. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	rc = pthread_create(&sp->thread, &attr, run_jobs, sp);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return rc;
-}
-
 struct spawner *spawner_new(void)
 {
 	struct spawner *sp = xcalloc(1, sizeof(*sp));
 
 	pthread_mutex_init(&sp->lock, NULL);
 	pthread_cond_init(&sp->changed, NULL);
-	if ((errno = start_thread(sp)) == 0)
+	if (thread_start(&sp->thread, STACK_BYTES, run_jobs, sp) == 0)
 		return sp;
 	free(sp);
 	return NULL;

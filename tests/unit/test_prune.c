@@ -10,6 +10,7 @@
 #include "tests/tap.h"
 
 #include <dirent.h>
+#include <sys/stat.h>
 
 #define DAY  INT64_C(86400000)
 #define NOW  (INT64_C(20000) * DAY)
@@ -55,6 +56,8 @@ static void end_turn(bool committed)
 
 	if (committed && sql_commit(engine.state->sql, &err) == -1)
 		tap_bail("%s", err.text);
+	if (!committed)
+		prune_undone(engine.prune);
 	sql_rollback(engine.state->sql);
 	while ((a = STAILQ_FIRST(&engine.after)) != NULL) {
 		STAILQ_REMOVE_HEAD(&engine.after, link);
@@ -265,8 +268,6 @@ static void test_runs(void)
 	is_int(folders(), MANY + 13, "and its folders");
 
 	prune_all();
-	engine.now += DAY; /* what a failed commit left behind is met by the next pass */
-	prune_all();
 	is_int(count("SELECT count(*) FROM run", ""), 12, "limits.keep_runs, and the newest of each partition");
 	is_int(count("SELECT count(*) FROM run WHERE partition <> ''", ""), 2, "they are two");
 	is_int(count("SELECT count(*) FROM step", ""), 12, "step");
@@ -276,6 +277,36 @@ static void test_runs(void)
 	is_int(count("SELECT count(*) FROM run_place", ""), 2, "run_place");
 	is_int(count("SELECT sum(n) FROM run_count", ""), 12, "run_count");
 	ok(folders_become(12), "and their folders");
+	world_close();
+}
+
+/* Runs that stay as the newest of their partition are not looked at again until there is a newer one. */
+static void test_runs_that_are_replaced(void)
+{
+	world_open();
+	for (int n = 0; n < MANY; n++) {
+		char partition[32];
+
+		snprintf(partition, sizeof(partition), "night/%d", n);
+		add_run(partition, "j");
+	}
+	for (int n = 0; n < 10; n++)
+		add_run("", "j");
+	prune_all();
+	is_int(count("SELECT count(*) FROM run", ""), MANY + 10, "each is the newest of its partition");
+
+	add_run("night/7", "j");
+	add_run("night/9", "j");
+	sql_do(engine.state->sql, "UPDATE run SET dry_run = 1 WHERE id = ?1", "i", add_run("night/8", "j"));
+	engine.now += 60000;
+	prune_all();
+	is_int(count("SELECT count(*) FROM run", ""), MANY + 1 + 7,
+	    "replaced ones go, and those that have become too old");
+	is_int(count("SELECT count(*) FROM run WHERE partition IN ('night/7', 'night/9')", ""), 2,
+	    "the right ones");
+	is_int(count("SELECT count(*) FROM run WHERE partition = 'night/8'", ""), 2, "a dry run replaces none");
+	is_int(
+	    count("SELECT count(*) FROM run WHERE partition = ''", ""), 7, "without a partition by age alone");
 	world_close();
 }
 
@@ -337,6 +368,46 @@ static void test_agains(void)
 	ok(!fs_exists(dir), "and the folders");
 	snprintf(dir, sizeof(dir), "%s/runs/%" PRId64 "/a/%d", engine.state->dir, run.id, MANY);
 	ok(fs_exists(dir), "not the newest's");
+	world_close();
+}
+
+/* ---- the files ---- */
+
+static int64_t size_of(const char *name)
+{
+	char *path = fs_join(engine.state->dir, name);
+	struct stat st = {0};
+	int64_t size = stat(path, &st) == 0 ? st.st_size : -1;
+
+	free(path);
+	return size;
+}
+
+/* Three weeks of ticks that are never kept longer than one: each takes the place of the one before. */
+static void test_files(void)
+{
+	int64_t size[3];
+
+	world_open();
+	conf.limits.keep_ticks = 7 * DAY;
+	for (int week = 0; week < 3; week++) {
+		for (int64_t n = 0; n < 20000; n++) {
+			put("INSERT INTO tick(sensor, first_at, last_at, n, outcome, reason, requested, "
+			    "duration_ms)"
+			    " VALUES('present', ?1, ?1, 1, 'skipped', 'a reason of some length', ?2, 1)",
+			    "ti", engine.now, n);
+			if (n % 1000 == 999)
+				sql_commit(engine.state->sql, NULL);
+		}
+		engine.now += 8 * DAY;
+		prune_all();
+		is_int(count("SELECT count(*) FROM tick", ""), 0, "a week's ticks are gone");
+		sql_script(engine.state->sql, "PRAGMA wal_checkpoint(PASSIVE)", NULL);
+		size[week] = size_of("state.db");
+	}
+	ok(size[0] > 1000000, "they took %" PRId64 " bytes", size[0]);
+	ok(size[2] <= size[0] + size[0] / 10, "state.db does not grow: %" PRId64, size[2]);
+	ok(size_of("state.db-wal") < 8000000, "nor does its log: %" PRId64, size_of("state.db-wal"));
 	world_close();
 }
 
@@ -442,8 +513,10 @@ int main(void)
 	tap_run(test_what_stays);
 	tap_run(test_sensors_that_are_no_more);
 	tap_run(test_runs);
+	tap_run(test_runs_that_are_replaced);
 	tap_run(test_folders_of_no_run);
 	tap_run(test_agains);
+	tap_run(test_files);
 	tap_run(test_made);
 	tap_run(test_made_and_still_needed);
 	return tap_done();

@@ -193,3 +193,22 @@ def test_a_history_that_is_too_long(orch, killed):
     (root / "go").touch()
     assert orch.wait_run(under_way)["state"] == "succeeded"
     history.db.close()
+
+
+def test_without_a_daemon(orch):
+    """Who never runs a daemon has a bounded history as well."""
+    root = orch.root
+    orch.configure(CONFIG.format(keep=KEEP, root=root))
+    orch.orchctl("materialize", "quick", "--wait", "-s", "night=first")
+    history = History(root)
+    with history.db:
+        for _ in range(500):
+            history.add_run("", goes=True)
+        for _ in range(KEEP):
+            history.add_run("")
+    history.db.close()
+
+    def all_gone():
+        orch.orchctl("materialize", "quick", "--wait", "-s", "night=again")
+        return not ids(root) & history.doomed and folders(root) <= ids(root)
+    wait_until(all_gone, "runs go while others are made")
