@@ -22,13 +22,11 @@ int query_need_word(const char *what, const char *value, const char *const *word
 	struct strbuf all = STRBUF_INIT(500);
 	const char *near;
 
-	if (value == NULL)
-		return 0;
-	for (size_t i = 0; words[i] != NULL; i++) {
-		if (strcmp(words[i], value) == 0)
+	for (size_t i = 0; words[i] != NULL; i++)
+		if (value == NULL || strcmp(words[i], value) == 0)
 			return 0;
+	for (size_t i = 0; words[i] != NULL; i++)
 		strbuf_addf(&all, "%s%s", i ? ", " : "", words[i]);
-	}
 	near = suggest_nearest(value, word_at, words);
 	err_code(err, ERR_USAGE, "bad_word", "%s: '%.60s' is none of %s%s%s%s", what, value, all.buf,
 	    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");

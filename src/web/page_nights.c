@@ -92,8 +92,11 @@ static void matrix(struct page *p, const struct nights *m)
 	for (size_t i = 0; i < m->nrows; i++) {
 		const struct night_row *row = &m->row[i];
 
-		html(&p->body, "<tr><th scope=\"row\"><span class=\"%r\" title=\"%r\">%r</span> %s</th>",
-		    part_tone(row->standing), part_word(row->standing), part_shape(row->standing), row->name);
+		html(&p->body,
+		    "<tr><th scope=\"row\"><span class=\"%r\" title=\"%r\"><b aria-hidden=\"true\">%r</b><span "
+		    "class=\"hear\">%r</span></span> %s</th>",
+		    part_tone(row->standing), part_word(row->standing), part_shape(row->standing),
+		    part_word(row->standing), row->name);
 		for (size_t k = 0; k < m->ndates; k++)
 			nights_cell(p, row, m->date[k], &row->night[k]);
 		html(&p->body, "</tr>\n");
