@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 static struct dir_store *dir_of(struct store *st)
@@ -449,6 +450,8 @@ static struct store *dir_open_store(
 	d->path = xstrdup(conf->path);
 	d->location = xasprintf("file://%s", conf->path);
 	d->slice = xmalloc(DIR_SLICE);
+	if (getrandom(&d->nonce, sizeof(d->nonce), 0) != sizeof(d->nonce))
+		abort(); /* not on any kernel that we run on */
 	dir_own_sweep(d);
 	return &d->store;
 }

@@ -13,7 +13,8 @@ struct dir_store {
 	struct op_list ops;
 	int root;
 	int tmp, lock; /* .orch/tmp and .orch/lock; -1 until the first write */
-	unsigned seq; /* of temporary names */
+	uint64_t nonce; /* of temporary names: no two are alike, whoever makes them */
+	unsigned seq;
 	bool undurable; /* lazy puts since the last barrier */
 	bool warned; /* about a name that cannot be a key */
 	char *path, *location;

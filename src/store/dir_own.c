@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -86,7 +87,11 @@ int dir_tmp_create(struct dir_store *d, char name[DIR_TMP_NAME], struct err *err
 	for (int i = 0; i < 1000; i++) {
 		struct stat st;
 
-		snprintf(name, DIR_TMP_NAME, "%ld-%p-%u", (long)getpid(), (void *)d, d->seq++);
+		/*
+		 * Never a name twice: who sweeps has opened a file before it knows that nobody holds it, and removes it by its
+		 * name, which must not be that of a younger file by then.
+		 */
+		snprintf(name, DIR_TMP_NAME, "%ld-%016" PRIx64 "-%u", (long)getpid(), d->nonce, d->seq++);
 		int fd = openat(d->tmp, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 		if (fd == -1 && errno == EEXIST)
 			continue;

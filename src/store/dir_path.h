@@ -12,8 +12,8 @@
 
 #define DIR_RESERVED ".orch"
 #define DIR_ETAG_MAX 72 /* four hex numbers of 64 bits, three dashes, NUL */
-/* Folders vanish under who makes them when others delete the last object in them; on a busy machine many times in a row. */
-#define DIR_FOLDER_TRIES 2000
+/* Folders vanish under who makes them when others delete the last object in them: so often at once, then a pause helps. */
+#define DIR_FOLDER_TRIES 100
 
 /* What a key must be beyond store_key_check to be a file here. */
 int dir_key_check(const char *key, struct err *err);

@@ -17,8 +17,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* A lock is held for microseconds; longer means that its holder was stopped in the middle. */
-#define LOCK_PATIENCE_MS 30000
+/* A lock is held for microseconds, and folders stay; longer means that a process was stopped in the middle. */
+#define PATIENCE_MS 30000
 
 enum source { FROM_MEMORY, FROM_FILE, FROM_OBJECT };
 
@@ -38,6 +38,7 @@ struct dir_put {
 	char *if_match, *sha256;
 	bool if_absent, lazy, lent, started, sealed, made_parents;
 	tm_ms waiting_since;
+	const char *waits; /* for what */
 	struct digest *digest; /* checks sha256 */
 	int fd; /* the temporary file */
 	char tmp[DIR_TMP_NAME];
@@ -273,36 +274,46 @@ static int move_into_place(struct dir_put *p)
 	}
 }
 
-/* 1: done, 0: the lock is taken, -1: error. */
+/* Under the key's lock, where there is one.  1: done, 0: come again, -1: error. */
+static int move_once(struct dir_put *p, struct err *err)
+{
+	if (check_condition(p, err) == -1)
+		return -1;
+	if (move_into_place(p) == 0) {
+		p->tmp[0] = '\0';
+		return 1;
+	}
+	if (errno == EEXIST)
+		return err_code(
+		    err, ERR_PERMANENT, "precondition", "put %s: the object exists already", p->key);
+	if (errno != ENOENT)
+		return dir_errno(err, "put", p->key);
+	if (faccessat(store_of(p)->tmp, p->tmp, F_OK, AT_SYMLINK_NOFOLLOW) == -1)
+		return err_code(err, ERR_TRANSIENT, "swept",
+		    "put %s: somebody has removed the temporary file that it was written to", p->key);
+	p->waits = "others remove its folder as often as it is made";
+	return 0;
+}
+
+/* 1: done, 0: come again, -1: error. */
 static int publish(struct dir_put *p, struct err *err)
 {
 	struct dir_store *d = store_of(p);
-	int locked = dir_key_lock(d, p->key);
+	int rc, locked = dir_key_lock(d, p->key);
 
-	if (locked == 1)
+	if (locked == 1) {
+		p->waits = "another process holds the key's lock";
 		return 0;
+	}
 	if (locked == -1 && p->if_match != NULL)
 		return dir_errno(err, "lock", p->key);
-	int rc = check_condition(p, err);
-	if (rc == 0 && (rc = move_into_place(p)) == -1) {
-		if (errno == EEXIST)
-			err_code(
-			    err, ERR_PERMANENT, "precondition", "put %s: the object exists already", p->key);
-		else if (errno == ENOENT)
-			err_code(err, ERR_TRANSIENT, "busy",
-			    "put %s: its folder is removed again as often as it is made", p->key);
-		else
-			dir_errno(err, "put", p->key);
-	}
-	if (rc == 0)
-		p->tmp[0] = '\0';
+	rc = move_once(p, err);
 	if (locked == 0)
 		dir_key_unlock(d, p->key);
-	if (rc == -1) {
-		if (p->made_parents)
-			dir_prune(d->root, p->key);
-		return -1;
-	}
+	if (rc == -1 && p->made_parents)
+		dir_prune(d->root, p->key);
+	if (rc != 1)
+		return rc;
 	if (p->lazy)
 		d->undurable = true;
 	else if (dir_sync_parents(d->root, p->key, true) == -1)
@@ -333,9 +344,8 @@ static int go_on(struct dir_put *p, struct err *err)
 		p->waiting_since = clock_mono();
 	}
 	rc = publish(p, err);
-	if (rc == 0 && clock_mono() - p->waiting_since > LOCK_PATIENCE_MS)
-		return err_code(
-		    err, ERR_TRANSIENT, "locked", "put %s: another process holds the key's lock", p->key);
+	if (rc == 0 && clock_mono() - p->waiting_since > PATIENCE_MS)
+		return err_code(err, ERR_TRANSIENT, "locked", "put %s: %s", p->key, p->waits);
 	return rc;
 }
 

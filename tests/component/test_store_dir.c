@@ -9,6 +9,7 @@
 #include "store/dir_walk.h"
 #include "store/sync.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -453,6 +454,66 @@ static void test_kill(void)
 	free(dir), free(buf);
 }
 
+static char *only_entry(const char *dir, const char *sub)
+{
+	char *path = in(dir, sub), *name = NULL;
+	DIR *d = opendir(path);
+	struct dirent *de;
+
+	while (d != NULL && (de = readdir(d)) != NULL)
+		if (de->d_name[0] != '.')
+			xstrset(&name, de->d_name);
+	if (d != NULL)
+		closedir(d);
+	free(path);
+	return name;
+}
+
+static void on_put(const struct store_object *o, const struct err *err, void *arg)
+{
+	*(struct err *)arg = err ? *err : (struct err){.class = ERR_BUG};
+}
+
+/* Who sweeps removes by name what it has found to be nobody's: no later file may have that name. */
+static void test_temporary_names(void)
+{
+	char *dir = fresh("names"), *bytes = xcalloc(1, 4 << 20), *name;
+	struct strvec seen = {0};
+	struct err err = ERR_INIT;
+	struct store *st;
+
+	for (int i = 0; i < 20; i++) {
+		st = open_dir(dir);
+		store_put(st, "big", bytes, 4 << 20, NULL, NULL, NULL);
+		event_base_loop(base, EVLOOP_ONCE);
+		name = only_entry(dir, ".orch/tmp");
+		if (name == NULL || strvec_has(&seen, name))
+			diag("again: %s", name ? name : "none");
+		else
+			strvec_push(&seen, name);
+		free(name);
+		store_close(st);
+	}
+	is_int(seen.n, 20, "a store that is opened again takes other names");
+
+	st = open_dir(dir);
+	store_put(st, "a/big", bytes, 4 << 20, NULL, on_put, &err);
+	event_base_loop(base, EVLOOP_ONCE);
+	name = only_entry(dir, ".orch/tmp");
+	char *tmp = in(dir, ".orch/tmp"), *path = in(tmp, name ? name : "none");
+	ok(unlink(path) == 0, "a temporary file is removed under its put");
+	while (err.class == ERR_NONE)
+		event_base_loop(base, EVLOOP_ONCE);
+	ok(err.class == ERR_TRANSIENT && err_is(&err, "swept"), "which says so, at once: %s", err.text);
+	is_int(count(st, ""), 0, "and leaves nothing");
+	char *folder = in(dir, "a");
+	ok(!fs_exists(folder), "nor a folder");
+	store_close(st);
+	strvec_release(&seen);
+	free(folder);
+	free(path), free(tmp), free(name), free(bytes), free(dir);
+}
+
 /* A temporary file of a live writer is not swept away by another open. */
 static void test_sweep_spares_the_living(void)
 {
@@ -650,6 +711,7 @@ int main(void)
 	tap_run(test_foreign_writers);
 	tap_run(test_walk);
 	tap_run(test_races);
+	tap_run(test_temporary_names);
 	tap_run(test_compare_and_swap);
 	tap_run(test_kill);
 	tap_run(test_sweep_spares_the_living);
