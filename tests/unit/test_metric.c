@@ -186,6 +186,33 @@ static void test_batch(void)
 	    "applied once");
 }
 
+/* Whether the place is away once it was asked twice within a millisecond, the second time with this answer. */
+static bool away_after(enum err_class class, const char *code)
+{
+	struct err err = ERR_INIT;
+	json_t *exported;
+	bool away;
+
+	health_note(HEALTH_STORE, "asked", NULL);
+	err_code(&err, class, code, "text");
+	health_note(HEALTH_STORE, "asked", class == ERR_NONE ? NULL : &err);
+	exported = health_export();
+	away = health_says_away(exported);
+	json_decref(exported);
+	return away;
+}
+
+static void test_away(void)
+{
+	ok(!health_says_away(NULL), "who asked nothing knows of nobody");
+	ok(away_after(ERR_TRANSIENT, "net.connect") && away_after(ERR_TRANSIENT, "unreachable") &&
+	        away_after(ERR_TRANSIENT, "http.503"),
+	    "who does not answer is away");
+	ok(!away_after(ERR_NONE, ""), "until he does");
+	ok(!away_after(ERR_PERMANENT, "denied") && !away_after(ERR_TRANSIENT, "s3.InternalError"),
+	    "who says no, or fails at something, is there");
+}
+
 static void test_health(void)
 {
 	struct err err = ERR_INIT;
@@ -238,6 +265,7 @@ int main(void)
 	tap_run(test_from_process_to_process);
 	tap_run(test_import_refuses);
 	tap_run(test_batch);
+	tap_run(test_away);
 	tap_run(test_health);
 	return tap_done();
 }
