@@ -12,6 +12,7 @@
 
 #include "conf/conf.h"
 #include "query/query.h"
+#include "sensor/sensor.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -149,6 +150,15 @@ static void give_sensors(struct line *l)
 		give(l, conf->sensors[i].name, conf->sensors[i].description);
 }
 
+static void give_schedules(struct line *l)
+{
+	const struct conf *conf = conf_of(l);
+
+	for (size_t i = 0; conf != NULL && i < conf->nsensors; i++)
+		if (conf->sensors[i].type->calendar != NULL)
+			give(l, conf->sensors[i].name, conf->sensors[i].description);
+}
+
 static void give_runs(struct line *l)
 {
 	struct strbuf what = STRBUF_INIT(1000);
@@ -265,6 +275,7 @@ static const struct {
 	void (*give)(struct line *);
 } sources[] = {
     {"NAME", "sensors", give_sensors},
+    {"NAME", "schedules", give_schedules},
     {"NAME", "assets", give_assets},
     {"NAME", "types", give_types},
     {"PARTITION", "release", give_holds},
