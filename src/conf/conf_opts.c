@@ -105,7 +105,7 @@ const struct opt conf_asset_opts[] = {
         .flags = OPT_RELOAD,
         .help = "a step whose store or database does not answer is tried again, each minute in the end, for so "
                 "long "
-                "after its first start without counting it; then it counts as a failure"},
+                "after its first start without counting it, by the daemon; then it counts as a failure"},
     {.name = "timeout",
         .type = OPT_DURATION,
         ASSET(timeout),

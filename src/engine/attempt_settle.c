@@ -150,13 +150,13 @@ static void succeed(struct engine *e, struct run_step *step, struct exitrec *rec
 
 /*
  * A place that does not answer is no failure of the step: it waits, uncharged, for as long as its asset says.  When to
- * look again, or 0.
+ * look again, or 0: without a daemon somebody waits for the end of this process, and is told soon.
  */
 static tm_ms wait_for_place(const struct engine *e, const struct run_step *step, const struct exitrec *rec)
 {
 	const struct conf_asset *ca = step->conf;
 
-	if (ca == NULL || !health_says_away(rec->health) || e->now >= step->started_at + ca->outage)
+	if (e->local || ca == NULL || !health_says_away(rec->health) || e->now >= step->started_at + ca->outage)
 		return 0;
 	return e->now + MIN(backoff(ca, step->attempts), (tm_ms)OUTAGE_WAIT_MS);
 }

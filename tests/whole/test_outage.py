@@ -173,6 +173,16 @@ def test_an_outage_has_an_end(bucket_project):
     check_night(project, upload)
 
 
+def test_who_works_without_a_daemon_does_not_wait(bucket_project):
+    project, upload = bucket_project, nights.night()
+    sql, _ = use_lines(project)
+    sql.down()
+    nights.send(project, upload)
+    done = project.run(project.programs / "orchd", "-f", project.config, "--once")
+    assert done.returncode == 1 and "state=failed class=transient" in done.stderr, done.stderr
+    assert len(project.steps(1)["analyze"]["attempts"]) == 2
+
+
 def test_the_users_own_table(bucket_project):
     """Another order of columns, one of their own, another alphabet; a second analysis changes no row's number."""
     project, upload = bucket_project, nights.night()
