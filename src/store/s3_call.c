@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/utctime.h"
 #include "metric/health.h"
 #include "metric/metric.h"
 
@@ -17,10 +16,8 @@
 #include <event2/event.h>
 #include <string.h>
 
-#define URL_MAX       (32 * 1024)
 #define SLOW_STALL_MS 600000
 #define REDIRECTS_MAX 2
-#define SKEW_MAX_MS   (14 * 60 * 1000)
 
 struct s3_call {
 	struct s3 *s3;
@@ -107,68 +104,6 @@ static void again(struct s3_call *c, tm_ms delay)
 		evtimer_add(c->timer, &tv);
 	else
 		event_active(c->timer, EV_TIMEOUT, 0);
-}
-
-/* What a status means to callers of the store; the rest is refused without a code of its own. */
-static const struct {
-	int status;
-	const char *code;
-} status_code[] = {
-    {401, "denied"},
-    {403, "denied"},
-    {404, "not_found"},
-    {412, "precondition"},
-    {416, "bad_range"},
-    {501, "unsupported"},
-};
-
-static const struct {
-	const char *code, *hint;
-} hints[] = {
-    {"AccessDenied", "the credentials may not do this"},
-    {"InvalidAccessKeyId", "the access key is unknown there"},
-    {"NoSuchBucket", "the server has no bucket of this name; is it the right endpoint?"},
-    {"RequestTimeTooSkewed", "this machine's clock and the server's differ"},
-    {"SignatureDoesNotMatch", "the secret key is wrong, or something between changed the request"},
-};
-
-static const char *hint_for(const char *code)
-{
-	for (size_t i = 0; i < NITEMS(hints); i++)
-		if (strcmp(code, hints[i].code) == 0)
-			return hints[i].hint;
-	return "";
-}
-
-static void one_line(char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = ' ';
-}
-
-/* A refusal as an error of the store interface. */
-static void refused(const struct s3_call *c, int status, struct s3_error *doc, const struct http_response *resp,
-    struct err *err)
-{
-	enum s3_verdict v = s3_verdict(status, doc->code, NULL);
-	const char *id = resp ? http_header(resp, "x-amz-request-id") : NULL, *hint = hint_for(doc->code);
-	char code[ERR_CODE_MAX];
-
-	one_line(doc->message);
-	if (doc->code[0] != '\0')
-		snprintf(code, sizeof(code), "s3.%.40s", doc->code);
-	else
-		snprintf(code, sizeof(code), "http.%d", status);
-	for (size_t i = 0; i < NITEMS(status_code) && v == S3_FAIL; i++)
-		if (status == status_code[i].status)
-			snprintf(code, sizeof(code), "%s", status_code[i].code);
-	if (strcmp(doc->code, "NoSuchBucket") == 0)
-		snprintf(code, sizeof(code), "no_bucket");
-	bool transient = v == S3_RETRY || v == S3_THROTTLED || v == S3_WRONG_CLOCK || v == S3_STALE_CREDENTIALS;
-	err_code(err, transient ? ERR_TRANSIENT : ERR_PERMANENT, code, "%s %s: %d%s%s%s%s%s%s%s%s%s", c->o.verb,
-	    name_of(c), status, doc->code[0] ? " " : "", doc->code, doc->message[0] ? ": " : "", doc->message,
-	    *hint ? " (" : "", hint, *hint ? ")" : "", id ? ", request " : "", id ? id : "");
 }
 
 static bool fix_region(struct s3_call *c, const struct http_response *resp, const struct s3_error *doc)
@@ -288,28 +223,6 @@ static void judge(struct s3_call *c, enum s3_verdict v, const struct http_respon
 	finish(c, resp, err);
 }
 
-/*
- * Answers to HEAD have no body, so no code.  What we could correct shows in their headers: another region, a clock far
- * from ours (the server refuses at 15 minutes), and expired keys as a plain 400.
- */
-static const char *code_from_headers(const struct s3_call *c, int status, const struct http_response *resp)
-{
-	const char *region = http_header(resp, "x-amz-bucket-region"), *date = http_header(resp, "date");
-	const struct credential *cred = credentials_now(c->s3->credentials);
-	time_t t = date ? curl_getdate(date, NULL) : -1;
-	tm_ms off = t == -1 ? 0 : (tm_ms)t * 1000 - (clock_now() + c->s3->skew);
-
-	if (strcmp(c->o.method, "HEAD") != 0 || (status != 400 && status != 403))
-		return "";
-	if (region != NULL && strcmp(region, c->s3->region) != 0)
-		return "AuthorizationHeaderMalformed";
-	if (off > SKEW_MAX_MS || off < -SKEW_MAX_MS)
-		return "RequestTimeTooSkewed";
-	if (status == 400 && cred != NULL && cred->session_token != NULL)
-		return "ExpiredToken";
-	return "";
-}
-
 static void on_http_done(const struct http_response *resp, const struct err *net, void *arg)
 {
 	struct s3_call *c = arg;
@@ -339,9 +252,10 @@ static void on_http_done(const struct http_response *resp, const struct err *net
 		status = 500; /* an error document under 200 */
 	} else {
 		if (s3_error_parse(resp->body.buf, resp->body.len, &doc) == -1)
-			snprintf(doc.code, sizeof(doc.code), "%s", code_from_headers(c, status, resp));
+			snprintf(doc.code, sizeof(doc.code), "%s",
+			    s3_code_from_headers(c->s3, c->o.method, status, resp));
 	}
-	refused(c, status, &doc, resp, &err);
+	s3_refused(&c->o, name_of(c), status, &doc, resp, &err);
 	judge(c, s3_verdict(status, doc.code, &err), resp, &doc, &err);
 }
 
@@ -359,120 +273,21 @@ static int on_http_body(const void *p, size_t n, void *arg)
 	return c->o.on_body(p, n, c->o.arg);
 }
 
-/* "20260417T210305Z" by the server's clock as far as we know it. */
-static void amz_date(const struct s3_call *c, char out[UTCTIME_MAX])
-{
-	struct civil t;
-
-	civil_from_ms(clock_now() + c->s3->skew, &t);
-	snprintf(
-	    out, UTCTIME_MAX, "%04d%02d%02dT%02d%02d%02dZ", t.year, t.month, t.day, t.hour, t.minute, t.second);
-}
-
-struct parts {
-	char *host;
-	struct strbuf path, url;
-};
-
-static void address(const struct s3_call *c, struct parts *p)
-{
-	const struct s3 *s3 = c->s3;
-	const char *authority = c->authority ? c->authority : s3->authority;
-
-	p->host = s3->path_style ? xstrdup(authority) : xasprintf("%s.%s", s3->conf->bucket, authority);
-	strbuf_init(&p->path, URL_MAX);
-	strbuf_init(&p->url, URL_MAX);
-	if (s3->path_style)
-		strbuf_addf(&p->path, "/%s", s3->conf->bucket);
-	if (c->o.key != NULL || !s3->path_style)
-		strbuf_addch(&p->path, '/');
-	if (c->o.key != NULL)
-		sigv4_encode(&p->path, c->o.key, strlen(c->o.key), true);
-	strbuf_addf(&p->url, "%s://%s%s", s3->scheme, p->host, p->path.buf);
-	if (c->o.nquery > 0) {
-		strbuf_addch(&p->url, '?');
-		sigv4_query(&p->url, c->o.query, c->o.nquery);
-	}
-}
-
-static void release_parts(struct parts *p)
-{
-	free(p->host);
-	strbuf_release(&p->path);
-	strbuf_release(&p->url);
-}
-
-#define SIGNED_MAX 24
-
-static int sign(struct s3_call *c, const struct credential *cred, const struct parts *p, struct strvec *headers,
-    struct err *err)
-{
-	struct sigv4_pair pair[SIGNED_MAX];
-	const char *payload = c->o.payload ? c->o.payload : SIGV4_EMPTY;
-	struct strbuf auth = STRBUF_INIT(8192);
-	char date[UTCTIME_MAX];
-	size_t n = 0;
-
-	amz_date(c, date);
-	assert(c->o.nheader + 4 <= SIGNED_MAX);
-	pair[n++] = (struct sigv4_pair){"x-amz-date", date};
-	pair[n++] = (struct sigv4_pair){"x-amz-content-sha256", payload};
-	if (cred->session_token != NULL)
-		pair[n++] = (struct sigv4_pair){"x-amz-security-token", cred->session_token};
-	for (size_t i = 0; i < c->o.nheader; i++)
-		pair[n++] = c->o.header[i];
-	/* Anonymous requests carry only what the call itself needs. */
-	size_t first = cred->access_key ? 0 : n - c->o.nheader;
-	for (size_t i = first; i < n; i++)
-		strvec_pushf(headers, "%s: %s", pair[i].name, pair[i].value);
-	if (cred->access_key == NULL)
-		return 0;
-	pair[n++] = (struct sigv4_pair){"host", p->host};
-	struct sigv4_request r = {.method = c->o.method,
-	    .path = p->path.buf,
-	    .query = c->o.query,
-	    .nquery = c->o.nquery,
-	    .header = pair,
-	    .nheader = n,
-	    .payload = payload,
-	    .date = date,
-	    .region = c->s3->region,
-	    .service = "s3",
-	    .access_key = cred->access_key,
-	    .secret_key = cred->secret_key};
-	int rc = sigv4_authorization(&r, &auth, err);
-	strvec_pushf(headers, "Authorization: %s", auth.buf);
-	strbuf_release(&auth);
-	return rc;
-}
-
-static bool has_header(const struct s3_call *c, const char *name)
-{
-	for (size_t i = 0; i < c->o.nheader; i++)
-		if (strcasecmp(c->o.header[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 static void send_request(struct s3_call *c, const struct credential *cred)
 {
 	const struct s3_conf *conf = c->s3->conf;
-	struct strvec headers = STRVEC_INIT;
 	struct err err = ERR_INIT;
-	struct parts p;
+	struct s3_request p;
 
-	address(c, &p);
-	if (sign(c, cred, &p, &headers, &err) == -1) {
-		strvec_release(&headers);
-		release_parts(&p);
+	if (s3_request_make(&p, c->s3, c->authority ? c->authority : c->s3->authority, &c->o, cred, &err) ==
+	    -1) {
+		s3_request_release(&p);
 		finish(c, NULL, &err);
 		return;
 	}
-	if (!has_header(c, "content-type"))
-		strvec_push(&headers, "Content-Type:"); /* libcurl would claim a form */
 	struct http_options o = {.method = c->o.method,
 	    .url = p.url.buf,
-	    .headers = &headers,
+	    .headers = &p.headers,
 	    .body = c->o.body,
 	    .body_fd = c->o.body_fd,
 	    .body_offset = c->o.body_offset,
@@ -491,8 +306,7 @@ static void send_request(struct s3_call *c, const struct credential *cred)
 	c->http = http_start(c->s3->http, &o);
 	if (c->paused)
 		http_pause(c->http, true);
-	strvec_release(&headers);
-	release_parts(&p);
+	s3_request_release(&p);
 }
 
 static void on_credentials(const struct credential *cred, const struct err *err, void *arg)
@@ -535,30 +349,4 @@ struct s3_call *s3_call_start(struct s3 *s3, const struct s3_call_options *o)
 		abort();
 	again(c, 0);
 	return c;
-}
-
-void s3_etag(const char *quoted, char out[STORE_ETAG_MAX])
-{
-	size_t n = quoted ? strlen(quoted) : 0;
-
-	if (n >= 2 && quoted[0] == '"' && quoted[n - 1] == '"')
-		quoted++, n -= 2;
-	if (n >= STORE_ETAG_MAX)
-		n = 0;
-	if (n > 0)
-		memcpy(out, quoted, n);
-	out[n] = '\0';
-}
-
-void s3_object_fill(struct s3_object *o, const char *key, const struct http_response *resp)
-{
-	const char *modified = http_header(resp, "last-modified"),
-	           *sum = http_header(resp, "x-amz-meta-sha256");
-	time_t t = modified ? curl_getdate(modified, NULL) : -1;
-
-	s3_etag(http_header(resp, "etag"), o->etag);
-	o->obj = (struct store_object){
-	    .key = key, .size = resp->length, .etag = o->etag, .modified = t == -1 ? 0 : (tm_ms)t * 1000};
-	if (sum != NULL && strlen(sum) == SHA256_HEX - 1 && strspn(sum, "0123456789abcdef") == SHA256_HEX - 1)
-		o->obj.sha256 = sum;
 }

@@ -72,6 +72,27 @@ struct s3_call *s3_call_start(struct s3 *, const struct s3_call_options *);
 void s3_call_cancel(struct s3_call *); /* NULL is fine */
 void s3_call_pause(struct s3_call *, bool paused);
 
+/* What goes over the wire for an attempt of a call: its address and all headers, the signature among them. */
+struct s3_request {
+	char *host;
+	struct strbuf path, url;
+	struct strvec headers;
+};
+/* -1: the request is too large.  Release it in either case. */
+int s3_request_make(struct s3_request *, const struct s3 *, const char *authority,
+    const struct s3_call_options *, const struct credential *, struct err *err);
+void s3_request_release(struct s3_request *);
+
+/* A refusal as an error of the store interface; name: of what was asked for.  resp may be NULL. */
+void s3_refused(const struct s3_call_options *, const char *name, int status, struct s3_error *doc,
+    const struct http_response *resp, struct err *err);
+/*
+ * Answers to HEAD have no body, so no code.  What we could correct shows in their headers: another region, a clock far
+ * from ours (the server refuses at 15 minutes), and expired keys as a plain 400.  Lent; "" for everything else.
+ */
+const char *s3_code_from_headers(
+    const struct s3 *, const char *method, int status, const struct http_response *);
+
 /* ETag of an answer, bare, into out; "" when there is none. */
 void s3_etag(const char *quoted, char out[STORE_ETAG_MAX]);
 /* An answer's headers as an object; everything lent from the response and from etag. */
