@@ -196,6 +196,7 @@ static void put_options(const struct arg_opt *opts, const char *title)
 		table_take(t, &sb);
 		table_cell(t, PAINT_NONE, o->help);
 	}
+	table_wrap(t);
 	table_end(t, 2, NULL);
 	strbuf_release(&sb);
 }
@@ -228,6 +229,7 @@ void cmd_usage(const char *noun)
 		table_take(t, &sb);
 		table_cell(t, PAINT_NONE, c->help);
 	}
+	table_wrap(t);
 	table_end(t, 2, NULL);
 	strbuf_release(&sb);
 	if (noun == NULL)

@@ -171,6 +171,7 @@ static void put_opts(const struct opt *opts, const char *title)
 	}
 	if (table_rows(t) > 0)
 		printf("\n%s\n", title);
+	table_wrap(t);
 	table_end(t, 2, NULL);
 	strbuf_release(&sb);
 }
@@ -240,6 +241,7 @@ static void print_all_types(void)
 		table_cell(t, PAINT_BOLD, row.name);
 		table_cell(t, PAINT_NONE, row.summary);
 	}
+	table_wrap(t);
 	table_end(t, 0, "none");
 }
 

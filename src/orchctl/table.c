@@ -11,10 +11,12 @@
 #include <string.h>
 
 #define CELL_MAX  8192
+#define WRAP_MIN  24 /* less room is too little to be read */
 #define WIDTH_MAX 60 /* of a column; a longer cell moves the rest of its own row alone */
 
 struct table {
 	size_t ncol;
+	bool wrap;
 	bool right[TABLE_COLUMNS_MAX];
 	struct strvec cells; /* headers first */
 	enum paint *paints;
@@ -73,6 +75,11 @@ void table_take(struct table *t, struct strbuf *sb)
 	strbuf_reset(sb);
 }
 
+void table_wrap(struct table *t)
+{
+	t->wrap = true;
+}
+
 size_t table_rows(const struct table *t)
 {
 	return t->cells.n / t->ncol - 1;
@@ -101,6 +108,38 @@ static void put_cut(const char *s, size_t room)
 	printf("%.*s~", (int)n, s);
 }
 
+/* As many words as there is room for; the next lines begin below the first. */
+static void put_wrapped(const char *s, size_t room, size_t indent)
+{
+	size_t used = 0;
+
+	while (*s != '\0') {
+		size_t n = strcspn(s, " "), wide = 0;
+
+		for (size_t i = 0; i < n; i++)
+			wide += ((unsigned char)s[i] & 0xc0) != 0x80;
+		if (used > 0 && used + 1 + wide > room) {
+			putchar('\n');
+			pad(indent);
+			used = 0;
+		}
+		printf("%s%.*s", used > 0 ? " " : "", (int)n, s);
+		used += wide + (used > 0);
+		s += n + strspn(s + n, " ");
+	}
+}
+
+/* Beside the other columns or, where these leave too little room, below them. */
+static void put_last(const char *s, size_t used, size_t columns, size_t indent)
+{
+	if (columns < used + WRAP_MIN) {
+		used = indent + 4;
+		putchar('\n');
+		pad(used);
+	}
+	put_wrapped(s, columns > used + 8 ? columns - used : 8, used);
+}
+
 static void print_row(const struct table *t, size_t row, const size_t *widths, int indent, size_t columns)
 {
 	size_t used = (size_t)indent;
@@ -116,7 +155,10 @@ static void print_row(const struct table *t, size_t row, const size_t *widths, i
 		if (t->right[c])
 			pad(gap);
 		fputs(text_on(paint), stdout);
-		put_cut(s, room);
+		if (t->wrap && last && columns > 0)
+			put_last(s, used, columns, (size_t)indent);
+		else
+			put_cut(s, room);
 		fputs(text_off(paint), stdout);
 		if (!last)
 			pad((t->right[c] ? 0 : gap) + 2);
