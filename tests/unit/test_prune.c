@@ -4,8 +4,10 @@
  */
 #include "config.h"
 
+#include "engine/announce.h"
 #include "engine/engine_priv.h"
 #include "engine/made.h"
+#include "notify/sink.h"
 
 #include "tests/tap.h"
 
@@ -371,6 +373,84 @@ static void test_agains(void)
 	world_close();
 }
 
+/* ---- what is bounded where it is written ---- */
+
+static void test_audits(void)
+{
+	json_t *report = json_pack("{s:s, s:b, s:{}, s:{}, s:[], s:{s:i, s:i, s:i, s:i, s:i}}", "started_at",
+	    "2026-11-27T00:00:00Z", "clean", 1, "scope", "checked", "findings", "found", "missing", 0,
+	    "mismatched", 0, "extra", 0, "leftover", 0, "unknown", 0);
+	struct err err = ERR_INIT;
+	int64_t id = 0;
+
+	world_open();
+	for (int n = 0; n < 120; n++)
+		if (engine_audit(&engine, report, "user:test", &id, &err) == -1)
+			tap_bail("%s", err.text);
+	is_int(count("SELECT count(*) FROM audit", ""), 50, "audit");
+	is_int(count("SELECT max(id) FROM audit", ""), 120, "the newest");
+	end_turn(true);
+	json_decref(report);
+	world_close();
+}
+
+/* Nobody takes them away: what is told beyond the limit is on record as dropped, and goes by its age like any other. */
+static void test_outbox_that_is_full(void)
+{
+	static const struct sink_type type;
+	struct conf_notification note = {.name = (char *)"s", .type = &type, .group = (char *)"g"};
+	struct run run = {.id = 1,
+	    .state = RUN_FAILED,
+	    .partition = (char *)"p",
+	    .origin = (char *)"user:test",
+	    .job = (char *)"j"};
+
+	world_open();
+	strvec_push(&note.on, "failed");
+	run.config = json_object();
+	run.tags = json_object();
+	conf.notifications = &note;
+	conf.nnotifications = 1;
+	for (int64_t n = 0; n < 9999; n++)
+		put("INSERT INTO outbox(sink, event, kind, subject, data, created_at, next_at)"
+		    " VALUES('s', ?1, 'failed', 'x', '{}', 1, 1)",
+		    "i", n);
+	for (run.id = 1; run.id <= 3; run.id++)
+		announce_run(engine.state, &conf, &run, engine.now);
+	is_int(count("SELECT count(*) FROM outbox WHERE state = 'pending'", ""), 10000, "outbox: so many wait");
+	is_int(count("SELECT count(*) FROM outbox WHERE state = 'failed' AND err_code = 'full'", ""), 2,
+	    "others are dropped");
+	engine.now += 31 * DAY;
+	prune_all();
+	is_int(count("SELECT count(*) FROM outbox", ""), 10000, "and forgotten");
+	json_decref(run.config);
+	json_decref(run.tags);
+	strvec_release(&note.on);
+	world_close();
+}
+
+/* A table that nobody has thought of would grow. */
+static void test_every_table_is_told(void)
+{
+	struct strbuf text = STRBUF_INIT(1 << 20);
+	struct sql_row *row;
+
+	world_open();
+	ok(fs_read(test_src("HACKING.md"), &text, NULL) == 0, "there is HACKING.md");
+	row = sql_query(engine.state->sql,
+	    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+	    "");
+	while (sql_next(row)) {
+		char *quoted = xasprintf("`%s`", sql_text(row, 0));
+
+		ok(strstr(text.buf, quoted) != NULL, "HACKING.md tells what bounds %s", quoted);
+		free(quoted);
+	}
+	sql_end(row);
+	strbuf_release(&text);
+	world_close();
+}
+
 /* ---- the files ---- */
 
 static int64_t size_of(const char *name)
@@ -516,6 +596,9 @@ int main(void)
 	tap_run(test_runs_that_are_replaced);
 	tap_run(test_folders_of_no_run);
 	tap_run(test_agains);
+	tap_run(test_audits);
+	tap_run(test_outbox_that_is_full);
+	tap_run(test_every_table_is_told);
 	tap_run(test_files);
 	tap_run(test_made);
 	tap_run(test_made_and_still_needed);
