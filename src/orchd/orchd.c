@@ -300,8 +300,11 @@ static void stop(struct daemon *d)
 			event_free(d->signals[i]);
 	if (d->watchdog != NULL)
 		event_free(d->watchdog);
-	if (d->base != NULL)
+	if (d->base != NULL) {
+		/* Connections that had something put off are freed in a turn of their own. */
+		event_base_loop(d->base, EVLOOP_NONBLOCK);
 		event_base_free(d->base);
+	}
 	conf_unref(d->conf);
 	free(d->conf_path);
 	environment_wipe();
