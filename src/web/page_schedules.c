@@ -3,6 +3,8 @@
 
 #include "web/web_priv.h"
 
+#include <string.h>
+
 #define TIMES_SHOWN 5
 
 static void times_table(struct page *p, const json_t *times)
@@ -10,7 +12,7 @@ static void times_table(struct page *p, const json_t *times)
 	const json_t *t;
 	size_t i;
 
-	grid_begin(&p->body, "Its next times", "Next times (UTC)|On its wall clock|In");
+	grid_begin(&p->body, "Its next times", "At (UTC)|On its wall clock|In");
 	json_array_foreach(times, i, t)
 	{
 		const char *at = json_str(t, "at", NULL);
@@ -23,6 +25,23 @@ static void times_table(struct page *p, const json_t *times)
 		html(&p->body, "</td></tr>\n");
 	}
 	grid_end(&p->body);
+}
+
+void schedule_times(struct page *p, const char *name)
+{
+	json_t *obj = query_schedules(&p->web->query, TIMES_SHOWN, NULL);
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(json_object_get(obj, "schedules"), i, s)
+	{
+		if (strcmp(json_str(s, "name", ""), name) != 0 || json_str(s, "paused", NULL) != NULL)
+			continue;
+		html(&p->body, "<section><h2>Next times</h2>");
+		times_table(p, json_object_get(json_object_get(s, "schedule"), "next"));
+		html(&p->body, "</section>\n");
+	}
+	json_decref(obj);
 }
 
 static void schedule(struct page *p, const json_t *s)

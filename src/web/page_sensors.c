@@ -191,9 +191,26 @@ static const json_t *find_sensor(const json_t *obj, const char *name)
 	return NULL;
 }
 
+static void keys_section(struct page *p, const json_t *sensor, const json_t *keys)
+{
+	const char *name = json_str(sensor, "name", ""), *verdict = page_param(p, "verdict");
+
+	html(&p->body, "<section><h2>Keys</h2>");
+	key_choices(p, sensor, verdict, true);
+	grid_keys(&p->body, json_object_get(keys, "keys"));
+	if (json_str(keys, "next", NULL) != NULL)
+		html(&p->body,
+		    "<p class=\"pager\"><a rel=\"next\" href=\"/sensors/%u?verdict=%u&amp;after=%u\">More "
+		    "keys</a></p>",
+		    name, verdict ? verdict : "", json_str(keys, "next", ""));
+	html(&p->body, "</section>\n");
+}
+
 void page_sensor(struct page *p)
 {
-	const char *name = p->arg[0], *verdict = page_param(p, "verdict"), *here;
+	const char *name = p->arg[0], *verdict = page_param(p, "verdict");
+	const json_t *sensor;
+	bool calendar;
 	struct err err = ERR_INIT;
 	json_t *obj = query_sensors(&p->web->query, &err), *ticks = NULL, *keys = NULL;
 
@@ -203,19 +220,16 @@ void page_sensor(struct page *p)
 		layout_error(p, &err);
 		goto out;
 	}
-	here = json_is_object(json_object_get(find_sensor(obj, name), "schedule")) ? "/schedules" : "/sensors";
-	layout_begin(p, name, here);
+	sensor = find_sensor(obj, name);
+	calendar = json_is_object(json_object_get(sensor, "schedule"));
+	layout_begin(p, name, calendar ? "/schedules" : "/sensors");
 	sensor_strip(p, json_object_get(ticks, "ticks"));
-	sensor_facts(p, find_sensor(obj, name));
-	html(&p->body, "<section><h2>Keys</h2>");
-	key_choices(p, find_sensor(obj, name), verdict, true);
-	grid_keys(&p->body, json_object_get(keys, "keys"));
-	if (json_str(keys, "next", NULL) != NULL)
-		html(&p->body,
-		    "<p class=\"pager\"><a rel=\"next\" href=\"/sensors/%u?verdict=%u&amp;after=%u\">More "
-		    "keys</a></p>",
-		    name, verdict ? verdict : "", json_str(keys, "next", ""));
-	html(&p->body, "</section>\n<section><h2>Ticks</h2>");
+	sensor_facts(p, sensor);
+	if (calendar)
+		schedule_times(p, name);
+	else
+		keys_section(p, sensor, keys);
+	html(&p->body, "<section><h2>Ticks</h2>");
 	ticks_table(p, json_object_get(ticks, "ticks"));
 	html(&p->body, "</section>\n");
 	layout_end(p);

@@ -148,6 +148,8 @@ void nights_stuck(struct page *, const struct nights *, size_t most); /* a secti
 #define SENSOR_TICKS_SHOWN 60
 void sensor_strip(struct page *, const json_t *ticks); /* query_ticks' */
 void sensor_facts(struct page *, const json_t *sensor);
+/* A section with the next times of a sensor that keeps a calendar; nothing while it is paused. */
+void schedule_times(struct page *, const char *name);
 
 /* ---- gallery.c ---- */
 

@@ -153,6 +153,14 @@ def sensor(orch, browser):
     assert browser.js("document.querySelectorAll('.strip rect').length") == len(ticks)
 
 
+def schedules(orch, browser):
+    known, = orch.ctl("schedules", "list")["schedules"]
+    times = [(time(t["at"]), t["local"]) for t in known["schedule"]["next"]]
+    for path in ("schedules", f"sensors/{known['name']}"):
+        screen = Screen(orch, browser, path)
+        assert times and screen.columns("Its next times", 0, 1) == times and known["schedule"]["text"] in screen.text
+
+
 def queue(orch, browser):
     screen, known, status = Screen(orch, browser, "queue"), orch.page.json("/api/v1/queue"), orch.ctl("status")["runs"]
     full = dict(screen.columns("Limits and how much of them is in use", 0, 2))
@@ -192,7 +200,7 @@ def audit(orch, browser):
     assert row == tuple(str(known["found"][k]) for k in ("missing", "mismatched", "unknown", "extra", "leftover"))
 
 
-@pytest.mark.parametrize("check", [runs, run, nights, partition, assets, asset, sensors, sensor, queue, deletions, outbox, audit])
+@pytest.mark.parametrize("check", [runs, run, nights, partition, assets, asset, sensors, sensor, schedules, queue, deletions, outbox, audit])
 def test_screen(orch, browser, check):
     """The state may move between two looks (a notification is tried again): what must agree does so on the next."""
     def agrees():
