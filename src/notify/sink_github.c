@@ -114,14 +114,30 @@ static void follow(struct github *g, const char *method, const char *path, char 
 		finish(g, &err, 0);
 }
 
+/* What GitHub does not say. */
+static const struct {
+	int status;
+	const char *hint;
+} status_hints[] = {
+    {301, "; the repository has another name now"},
+    {307, "; the repository has another name now"},
+    {308, "; the repository has another name now"},
+    {401, "; the token is wrong or has expired"},
+    {403, "; may the token read and write issues?"},
+    {404, "; is it there, and may the token see it?"},
+    {410, "; are its issues switched on?"},
+};
+
 /* The first words of GitHub's own explanation help most. */
 static void explain(const struct http_response *r, struct err *err)
 {
 	json_t *j = json_parse(r->body.buf, r->body.len, "answer", NULL);
-	const char *message = json_str(j, "message", NULL);
+	const char *message = json_str(j, "message", "no reason given"), *hint = "";
 
-	if (message != NULL)
-		err_code(err, err->class, "http.status", "status %d: %.200s", r->status, message);
+	for (size_t i = 0; i < NITEMS(status_hints) && err->class == ERR_PERMANENT; i++)
+		if (status_hints[i].status == r->status)
+			hint = status_hints[i].hint;
+	err_code(err, err->class, "http.status", "status %d: %.200s%s", r->status, message, hint);
 	json_decref(j);
 }
 

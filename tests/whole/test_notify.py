@@ -494,6 +494,21 @@ def test_github_wrong_token_is_visible_and_harmless(orch):
         no_secret_anywhere(orch)
 
 
+@pytest.mark.parametrize("status,message,hint", [
+    (301, "Moved Permanently", "another name now"), (403, "Resource not accessible by personal access token", "read and write issues"),
+    (404, "Not Found", "may the token see it"), (410, "Issues are disabled for this repo", "switched on")])
+def test_github_refusals_say_what_to_do(orch, status, message, hint):
+    with GitHub("obs/nights", CANARY, users=("ann", "bob")) as hub:
+        hub.faults.append((("GET", ISSUES), (status, {"message": message}, {"Location": "https://elsewhere.example/"}), False))
+        project(orch, {"issues": github(hub).replace("retry_delay: 20ms, retry_max_delay: 100ms", "retry_delay: 10m")})
+        orch.start()
+        work(orch, warn=[BAD_LASER])
+        night(orch)
+        row = wait_until(lambda: next((r for r in outbox(orch) if r["attempts"] > 0), None), "it was tried")
+        assert row["error"]["class"] == "permanent"
+        assert f"obs/nights: listing issues: status {status}: {message}; " in row["error"]["text"] and hint in row["error"]["text"]
+
+
 # ---- e-mail
 
 def email(smtp, more=""):
@@ -568,6 +583,18 @@ def test_email_refused_then_taken(orch, word, reply, klass):
         smtp.refuse.clear()
         settled(orch, 1)
         assert len(smtp.letters) == 1
+
+
+def test_email_wrong_password(orch):
+    with Smtp("orch", "another") as smtp:
+        project(orch, {"mail": email(smtp, "user: orch, password: {env: NOTIFY_PASSWORD}, ")})
+        orch.start()
+        work(orch, code=1)
+        night(orch, state="failed")
+        row = wait_until(lambda: next((r for r in outbox(orch) if r["attempts"] > 1), None), "it was tried twice")
+        assert row["error"]["class"] == "permanent" and "Login denied" in row["error"]["text"], row
+        assert orch.stop() == 0 and not smtp.letters
+        no_secret_anywhere(orch)
 
 
 def test_email_that_one_reader_cannot_get(orch):
