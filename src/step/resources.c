@@ -28,17 +28,19 @@ struct open_database {
 
 struct resources {
 	const json_t *stores, *databases;
+	const char *run_uid;
 	struct event_base *base; /* the stores' own; made with the first of them */
 	struct open_store *open_stores;
 	struct open_database *open_databases;
 };
 
-struct resources *resources_new(const json_t *stores, const json_t *databases)
+struct resources *resources_new(const json_t *stores, const json_t *databases, const char *run_uid)
 {
 	struct resources *r = xcalloc(1, sizeof(*r));
 
 	r->stores = stores;
 	r->databases = databases;
+	r->run_uid = run_uid;
 	return r;
 }
 
@@ -121,6 +123,7 @@ static int store_start(struct resources *r, struct open_store *s, struct err *er
 		return err_set(err, ERR_TRANSIENT, "cannot make an event loop");
 	if ((s->store = store_open(s->type, s->name, s->conf, r->base, err)) == NULL)
 		return -1;
+	store_set_origin(s->store, r->run_uid);
 	store_tend(s->store, false);
 	return 0;
 }

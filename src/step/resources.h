@@ -12,8 +12,8 @@ struct database;
 struct resources;
 struct store;
 
-/* Both mappings {name: {"type", "options"}} are lent and must outlive the resources. */
-struct resources *resources_new(const json_t *stores, const json_t *databases);
+/* Both mappings {name: {"type", "options"}} are lent and must outlive the resources; so is run_uid, the stores' origin. */
+struct resources *resources_new(const json_t *stores, const json_t *databases, const char *run_uid);
 void resources_free(struct resources *); /* closes all; NULL is fine */
 
 /* Owned by the resources.  An unknown name or type, or options that do not bind, are class CONFIG. */

@@ -59,7 +59,7 @@ struct step *step_open(const char *dir, struct err *err)
 		step_free(s);
 		s = NULL;
 	} else {
-		s->resources = resources_new(s->ctx.stores, s->ctx.databases);
+		s->resources = resources_new(s->ctx.stores, s->ctx.databases, s->ctx.run_uid);
 	}
 	free(journal);
 	return s;

@@ -169,9 +169,10 @@ struct s3_orphans *s3_orphans_abort(struct s3 *, const char *key, tm_ms from, tm
     void (*on_done)(size_t aborted, const struct err *err, void *arg), void *arg);
 void s3_orphans_cancel(struct s3_orphans *); /* NULL is fine */
 
-#define S3_OWN    ".orch/"
-#define S3_MARKS  S3_OWN "uploads/"
-#define S3_PROBES S3_OWN "probe-"
+#define S3_ORIGIN_HEADER "x-amz-meta-run-uid" /* struct store, origin */
+#define S3_OWN           ".orch/"
+#define S3_MARKS         S3_OWN "uploads/"
+#define S3_PROBES        S3_OWN "probe-"
 /* In the background, once: abort marked uploads, and remove probes, that are older than a day. */
 void s3_sweep(struct s3 *);
 /* Only while delete_if_match is S3_UNKNOWN; on_done (may be NULL) from the loop, when it is known. */

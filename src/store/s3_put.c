@@ -239,6 +239,8 @@ static void put_whole(struct s3_put *p)
 	p->header[o.nheader++] = (struct sigv4_pair){"content-type", p->content_type};
 	p->header[o.nheader++] = (struct sigv4_pair){"content-md5", p->md5_base64};
 	p->header[o.nheader++] = (struct sigv4_pair){"x-amz-meta-sha256", p->sha256};
+	if (p->op.pub.store->origin != NULL)
+		p->header[o.nheader++] = (struct sigv4_pair){S3_ORIGIN_HEADER, p->op.pub.store->origin};
 	if (p->if_absent)
 		p->header[o.nheader++] = (struct sigv4_pair){"if-none-match", "*"};
 	if (p->if_match != NULL)

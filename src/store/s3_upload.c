@@ -39,7 +39,7 @@ struct s3_upload {
 	int begun; /* requests to begin it that were sent */
 	bool started, beginning, marked, aborting;
 	struct err err; /* why it is aborted; ERR_NONE while all is well */
-	struct sigv4_pair query[2], header[2];
+	struct sigv4_pair query[2], header[3];
 };
 
 static void release(struct op *op)
@@ -425,6 +425,8 @@ static void begin(struct s3_upload *u)
 		u->header[o.nheader++] = (struct sigv4_pair){"content-type", u->content_type};
 	if (u->sha256 != NULL)
 		u->header[o.nheader++] = (struct sigv4_pair){"x-amz-meta-sha256", u->sha256};
+	if (u->op.pub.store->origin != NULL)
+		u->header[o.nheader++] = (struct sigv4_pair){S3_ORIGIN_HEADER, u->op.pub.store->origin};
 	u->beginning = true;
 	u->call = s3_call_start(s3_of_upload(u), &o);
 }

@@ -3,6 +3,7 @@
 #include "store/store.h"
 
 #include "base/codec.h"
+#include "base/mem.h"
 #include "metric/health.h"
 
 #include <string.h>
@@ -48,10 +49,18 @@ void store_tend(struct store *st, bool deletes)
 		st->ops->tend(st, deletes);
 }
 
+void store_set_origin(struct store *st, const char *run_uid)
+{
+	xstrset(&st->origin, run_uid);
+}
+
 void store_close(struct store *st)
 {
+	char *origin = st != NULL ? st->origin : NULL;
+
 	if (st != NULL)
 		st->ops->close(st);
+	free(origin);
 }
 
 struct store_op *store_list(

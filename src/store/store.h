@@ -67,6 +67,7 @@ struct store {
 	char *name; /* as in the configuration */
 	struct event_base *base;
 	unsigned caps;
+	char *origin; /* store_set_origin */
 };
 
 typedef void store_list_cb(
@@ -185,6 +186,8 @@ struct store_op *store_barrier(struct store *, store_done_cb *cb, void *arg);
 
 void store_op_pause(struct store_op *, bool paused); /* get only: back-pressure */
 void store_op_cancel(struct store_op *); /* NULL is fine */
+/* Who puts from now on: a word kept with each object where the store keeps more than bytes (s3: metadata run-uid). */
+void store_set_origin(struct store *, const char *run_uid);
 const char *store_location(struct store *);
 int store_key_check(const char *key, struct err *err);
 

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import html
+import json
 import os
 import pathlib
 import re
@@ -64,6 +65,9 @@ def test_a_night_sent_and_fetched_by_awscli(bucket_project):
     images = inbox / f"fpi/{upload.instrument}/{upload.site}/{upload.date[:4]}/{upload.date}"
     assert {p.name: p.read_bytes() for p in images.iterdir()} == upload.members()
     check_products(project, inbox, upload)
+    results = {k: project.s3.head_object(Bucket=project.bucket, Key=k)["Metadata"]["run-uid"] for k in project.keys("results/")}
+    (manifest,) = (k for k in results if k.endswith(".manifest.json"))
+    assert set(results.values()) == {json.loads(project.read(manifest))["run_uid"]}, "each object says which run made it"
 
 
 def check_products(project, inbox, upload):
