@@ -64,6 +64,11 @@ int catalog_columns(
 	return db_query(db, db->type->dialect->list_columns, &DBV_TEXT(table), 1, note_column, &s, err);
 }
 
+void catalog_add_name(struct strbuf *list, const char *name)
+{
+	strbuf_addf(list, "%s%s", list->len > 0 ? ", " : "", name);
+}
+
 bool catalog_is_among(const struct strvec *names, const char *name)
 {
 	for (size_t i = 0; i < names->n; i++)

@@ -11,6 +11,8 @@ int catalog_has_table(struct database *, const char *table, bool *has, struct er
 /* Append the names of the table's columns, and of those (may be NULL) that every new row must be given a value for. */
 int catalog_columns(
     struct database *, const char *table, struct strvec *names, struct strvec *required, struct err *err);
+/* Append a name to "a, b". */
+void catalog_add_name(struct strbuf *list, const char *name);
 /* Names are compared as the servers do, without regard to case. */
 bool catalog_is_among(const struct strvec *names, const char *name);
 /* Is there an index with exactly these columns, and unique if the key is, under whatever name? */

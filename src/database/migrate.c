@@ -79,11 +79,6 @@ static int ensure_key(
 	return err_code(err, local.class, local.code, "%s", local.text);
 }
 
-static void add_listed(struct strbuf *list, const char *name)
-{
-	strbuf_addf(list, "%s%s", list->len > 0 ? ", " : "", name);
-}
-
 int migrate_check_fits(struct database *db, const struct schema_table *table, struct err *err)
 {
 	struct strbuf missing = STRBUF_INIT(ERR_TEXT_MAX), extra = STRBUF_INIT(ERR_TEXT_MAX);
@@ -92,12 +87,12 @@ int migrate_check_fits(struct database *db, const struct schema_table *table, st
 
 	for (const struct schema_column *c = table->columns; rc == 0 && c->name != NULL; c++)
 		if (!catalog_is_among(&have, c->name))
-			add_listed(&missing, c->name);
+			catalog_add_name(&missing, c->name);
 	for (size_t i = 0; i < required.n; i++) {
 		const struct schema_column *c = schema_find_column(table, required.v[i]);
 
 		if (c == NULL || c->type == COL_ID)
-			add_listed(&extra, required.v[i]);
+			catalog_add_name(&extra, required.v[i]);
 	}
 	if (rc == 0 && missing.len > 0)
 		rc = err_code(err, ERR_PERMANENT, "schema_mismatch",

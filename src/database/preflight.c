@@ -27,11 +27,6 @@ static void say(struct preflight *p, enum db_note kind, const char *text)
 	p->note(kind, text, p->arg);
 }
 
-static void add_listed(struct strbuf *list, const char *name)
-{
-	strbuf_addf(list, "%s%s", list->len > 0 ? ", " : "", name);
-}
-
 /* The last column of a row. */
 static int copy_text(const struct db_value *v, size_t n, void *arg)
 {
@@ -111,7 +106,7 @@ static int check_table(struct preflight *p, const struct schema_table *table, st
 	int rc = catalog_has_table(p->db, table->name, &has, &found);
 
 	if (rc == 0 && !has) {
-		add_listed(&p->missing, table->name);
+		catalog_add_name(&p->missing, table->name);
 		p->changes = true;
 		return 0;
 	}
@@ -161,10 +156,10 @@ static int check_rights(struct preflight *p, struct err *err)
 
 	for (size_t i = 0; i < NITEMS(rows); i++)
 		if (!strvec_has(&have, rows[i]))
-			add_listed(&text, rows[i]);
+			catalog_add_name(&text, rows[i]);
 	for (size_t i = 0; p->changes && i < NITEMS(tables); i++)
 		if (!strvec_has(&have, tables[i]))
-			add_listed(&text, tables[i]);
+			catalog_add_name(&text, tables[i]);
 	if (rc == 0 && text.len > 0) {
 		strbuf_addstr(&text, ": needed, and not granted to the account on this database as a whole");
 		say(p, DB_NOTE_WARNING, text.buf);
