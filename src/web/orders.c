@@ -167,28 +167,22 @@ bool orders_join(struct orders *all, struct httpd_request *req)
 	return o != NULL;
 }
 
-void orders_wait(struct orders *all, struct httpd_request *req)
+bool orders_wait(struct orders *all, struct httpd_request *req)
 {
-	static const char full[] = "503 Service Unavailable: too many pages are asked for at once\n";
 	struct order *o;
 
 	if (orders_join(all, req))
-		return;
-	if ((o = order_in(&all->renewals, httpd_target(req))) != NULL) {
+		return true;
+	if ((o = order_in(&all->renewals, httpd_target(req))) != NULL)
 		TAILQ_REMOVE(&all->renewals, o, link);
-	} else if (all->n < ORDERS_MAX) {
+	else if (all->n < ORDERS_MAX)
 		o = order_new(all, httpd_target(req));
-	} else {
-		httpd_reply(req, &(struct httpd_answer){.status = 503,
-		                     .content_type = "text/plain; charset=utf-8",
-		                     .body = full,
-		                     .n = sizeof(full) - 1,
-		                     .retry_after = 1});
-		return;
-	}
+	else
+		return false;
 	TAILQ_INSERT_TAIL(&all->awaited, o, link);
 	add_waiter(o, req);
 	arm(all);
+	return true;
 }
 
 void orders_renew(struct orders *all, const char *target)

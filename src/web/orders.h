@@ -27,10 +27,10 @@ struct orders *orders_new(struct event_base *, orders_make_fn *, void *arg);
 void orders_free(struct orders *); /* those who wait are answered 503; NULL is fine */
 
 /*
- * The request is answered when its page is made, in the order in which pages were first waited for, or 503 at once when too many
- * are.  A client that goes away is forgotten, and the order with the last of them.
+ * The request is answered when its page is made, in the order in which pages were first waited for; false: too many are, and it
+ * is the caller's to answer.  A client that goes away is forgotten, and the order with the last of them.
  */
-void orders_wait(struct orders *, struct httpd_request *);
+bool orders_wait(struct orders *, struct httpd_request *);
 /* As orders_wait if somebody waits for that page already; false: nobody does. */
 bool orders_join(struct orders *, struct httpd_request *);
 /*

@@ -68,9 +68,31 @@ static bool give_kept(struct web *w, struct httpd_request *req)
 	return true;
 }
 
+static bool starts_with(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+static void order(struct web *w, struct httpd_request *req)
+{
+	static const char for_people[] = "503 Service Unavailable: too many pages are asked for at once\n",
+	                  for_programs[] =
+	                      "{\"schema\":\"" QUERY_SCHEMA "\",\"error\":{\"class\":\"transient\","
+	                      "\"code\":\"busy\",\"text\":\"too many pages are asked for at once\"}}\n";
+	bool api = starts_with(httpd_path(req), "/api/");
+	const struct httpd_answer busy = {.status = 503,
+	    .content_type = api ? "application/json" : "text/plain; charset=utf-8",
+	    .body = api ? for_programs : for_people,
+	    .n = (api ? sizeof(for_programs) : sizeof(for_people)) - 1,
+	    .retry_after = 1};
+
+	if (!orders_wait(w->orders, req))
+		httpd_reply(req, &busy);
+}
+
 static void on_pictures(struct web *w, struct httpd_request *req, void *arg)
 {
-	orders_wait(w->orders, req);
+	order(w, req);
 }
 
 /* ---- pages of one reader: now, and of the request itself ---- */
@@ -98,11 +120,6 @@ static void give_fresh(struct web *w, struct httpd_request *req, const struct ro
 
 /* ---- requests ---- */
 
-static bool starts_with(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
 static void dispatch(struct web *w, struct httpd_request *req)
 {
 	const struct route *route;
@@ -119,7 +136,7 @@ static void dispatch(struct web *w, struct httpd_request *req)
 	else if ((run = run_to_look_at(w, route, args[0])) != 0)
 		pictures_look(w->pictures, run, req, on_pictures, NULL, NULL);
 	else
-		orders_wait(w->orders, req);
+		order(w, req);
 	free(copy);
 }
 
