@@ -105,7 +105,7 @@ CUT_OFF = """Array.from(document.querySelectorAll('.scroll')).filter(s => s.scro
 
 @needs_browser
 @pytest.mark.parametrize("scheme", ("light", "dark"))
-@pytest.mark.parametrize("width", (1280, 390))
+@pytest.mark.parametrize("width", (1280, 800, 390))
 def test_every_screen(orch, browser, width, scheme):
     browser.look(width, scheme)
     ground = schemes()[scheme]["back"]
