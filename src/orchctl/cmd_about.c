@@ -311,6 +311,36 @@ const struct cmd cmd_version = {
 
 /* ---- help */
 
+static json_t *arg_opts_json(const struct arg_opt *opts)
+{
+	json_t *list = json_array();
+
+	for (; opts != NULL && opts->name != NULL; opts++)
+		json_array_append_new(list, json_pack("{s:s, s:s?, s:s}", "name", opts->name, "value",
+		                                opts->value, "help", opts->help));
+	return list;
+}
+
+/* All commands, or those of one noun. */
+static void help_json(const char *noun)
+{
+	json_t *j = json_object(), *list = json_array();
+
+	for (const struct cmd *const *c = cmds; *c != NULL; c++) {
+		if (((*c)->flags & CMD_HIDDEN) != 0 || (noun != NULL && strcmp((*c)->noun, noun) != 0))
+			continue;
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:o}", "noun", (*c)->noun, "verb", (*c)->verb,
+		              "operands", (*c)->operands, "help", (*c)->help, "more", (*c)->more, "options",
+		              arg_opts_json((*c)->opts)));
+	}
+	json_object_set_new(j, "schema", json_string("orchd/1"));
+	json_object_set_new(j, "commands", list);
+	json_object_set_new(j, "options", arg_opts_json(common_opts));
+	ctl_print_json(j);
+	json_decref(j);
+}
+
 static int help(struct ctl *ctl, struct err *err)
 {
 	static char wants_help[] = "--help";
@@ -323,10 +353,12 @@ static int help(struct ctl *ctl, struct err *err)
 	asked[n] = wants_help; /* a noun is explained also where it means nothing by itself */
 	c = n > 0 ? cmd_find(asked, n + 1, &words, err) : NULL;
 
-	if (n == 0)
-		cmd_usage(NULL);
-	else if (c == NULL)
+	if (n > 0 && c == NULL)
 		return -1;
+	if (ctl->json)
+		help_json(c ? c->noun : NULL);
+	else if (c == NULL)
+		cmd_usage(NULL);
 	else
 		(n == 1 ? cmd_explain_noun : cmd_explain)(c);
 	return 0;

@@ -1,5 +1,6 @@
 """What the manual says and what the programs do are the same."""
 
+import json
 import re
 import subprocess
 
@@ -34,6 +35,13 @@ def test_every_command_and_option_is_in_the_manual(command):
     own = said("orchctl", "help", *command.split()).split("\noptions of every command")[0]
     for option in re.findall(r"^\s+(?:-\w, )?--([a-z-]+)", own, re.M):
         assert f"Fl -{option}" in text, f"orchctl(1), {command}: no --{option}"
+
+
+def test_help_is_the_same_for_programs():
+    told = json.loads(said("orchctl", "--json", "help"))
+    assert told["schema"] == "orchd/1" and [o["name"] for o in told["options"]][:2] == ["config-file", "help"]
+    assert [" ".join(filter(None, (c["noun"], c["verb"]))) for c in told["commands"]] == commands()
+    assert {c["noun"] for c in json.loads(said("orchctl", "--json", "help", "runs"))["commands"]} == {"runs"}
 
 
 def test_every_option_of_the_daemon_is_in_the_manual():
