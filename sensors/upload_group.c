@@ -29,7 +29,7 @@ void upload_group_add_piece(
     struct upload_group *g, uint32_t index, unsigned width, const struct store_object *obj)
 {
 	if (g->npieces == g->cap) {
-		g->cap = g->cap ? g->cap * 2 : 16;
+		g->cap = MAX(g->cap * 2, MAX(g->usual, (size_t)16));
 		g->piece = xreallocarray(g->piece, g->cap, sizeof(*g->piece));
 	}
 	g->piece[g->npieces++] = (struct upload_piece){

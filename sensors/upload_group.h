@@ -36,6 +36,7 @@ struct upload_group {
 	struct upload_check check;
 	struct upload_piece *piece;
 	size_t npieces, cap;
+	size_t usual; /* pieces in the tick before: so many will come again */
 	int64_t bytes;
 	tm_ms newest;
 	unsigned width; /* digits in a piece's number, for messages */

@@ -21,6 +21,8 @@ static void forget_pieces(struct upload_group *g)
 {
 	free(g->piece);
 	g->piece = NULL;
+	if (g->npieces > 0)
+		g->usual = g->npieces;
 	g->npieces = g->cap = 0;
 	g->bytes = 0;
 	g->newest = 0;

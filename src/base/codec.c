@@ -27,6 +27,13 @@ static int hex_digit(char c)
 	return -1;
 }
 
+int hex_byte(const char *s)
+{
+	int hi = hex_digit(s[0]), lo = hi != -1 ? hex_digit(s[1]) : -1;
+
+	return lo != -1 ? hi << 4 | lo : -1;
+}
+
 int hex_decode(const char *s, void *out, size_t n)
 {
 	unsigned char *b = out;
@@ -34,11 +41,11 @@ int hex_decode(const char *s, void *out, size_t n)
 	if (strlen(s) != 2 * n)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		int hi = hex_digit(s[2 * i]), lo = hex_digit(s[2 * i + 1]);
+		int byte = hex_byte(s + 2 * i);
 
-		if (hi == -1 || lo == -1)
+		if (byte == -1)
 			return -1;
-		b[i] = (unsigned char)(hi << 4 | lo);
+		b[i] = (unsigned char)byte;
 	}
 	return 0;
 }

@@ -6,6 +6,8 @@
 
 /* 2 * n lower-case digits and a NUL. */
 void hex_encode(const void *p, size_t n, char *out);
+/* The byte that two digits of either case stand for; -1: they are none. */
+int hex_byte(const char *s);
 /* Exactly 2 * n hex digits of either case; -1 otherwise. */
 int hex_decode(const char *s, void *out, size_t n);
 /* Standard alphabet with padding. */

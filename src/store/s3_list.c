@@ -68,9 +68,10 @@ static int check(const struct http_response *resp, struct s3_error *doc, struct 
 /* Without small objects of our own, no business of those who list; in place, the page is ours. */
 static size_t hide_own(const struct s3_list *l, struct store_object *objs, size_t n)
 {
-	size_t kept = 0;
+	size_t kept = 0, asked = strlen(l->prefix);
 
-	if (strncmp(l->prefix, S3_OWN, strlen(S3_OWN)) == 0)
+	/* All of them, when that is what was asked for, or none. */
+	if (asked >= strlen(S3_OWN) || strncmp(l->prefix, S3_OWN, asked) != 0)
 		return n;
 	for (size_t i = 0; i < n; i++)
 		if (strncmp(objs[i].key, S3_OWN, strlen(S3_OWN)) != 0)

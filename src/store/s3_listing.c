@@ -307,9 +307,11 @@ static size_t url_decode(char *s, size_t n)
 	while ((p = memchr(from, '%', (size_t)(end - from))) != NULL) {
 		memmove(out, from, (size_t)(p - from));
 		out += p - from;
-		if (end - p < 3 || hex_decode((const char[]){p[1], p[2], '\0'}, out, 1) == -1 || *out == '\0')
+		int byte = hex_byte(p + 1); /* s[n] is a NUL */
+
+		if (byte <= 0)
 			return 0;
-		out++;
+		*out++ = (char)byte;
 		from = p + 3;
 	}
 	memmove(out, from, (size_t)(end - from + 1));
