@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Kill the daemon, a step, or both, at random instants of a night, and see that nothing is lost and nothing is done twice.
 
     crash.py [--rounds N] [--seed S] [--jobs N] [--build DIR]

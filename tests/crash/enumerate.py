@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Disturb a night at every point where a program touches the outside world, one point a round, and see that it ends right.
 
     enumerate.py [--sample N] [--seed S] [--jobs N] [--only SUITE...] [--production] [--build DIR] [--json FILE]

@@ -8,9 +8,10 @@ import stat
 import struct
 import time
 
-from orch import BUILD, Failed, Orch
+from orch import BUILD, Failed, Orch, wait_until
 
 SHIM = BUILD / "tests" / "crash" / "shim.so"
+AGAIN = 75  # the exit code of orchctl for what may pass
 PROGRAMS = ("orchd", "orch-step", "orch-exec", "orchctl")
 
 DISK, NET, PROC, RECEIVE = 1, 2, 4, 8
@@ -96,6 +97,16 @@ class Disturbed:
         if ready:
             self.recoveries.append(self.wait_listening(began))
         return self
+
+    def orchctl(self, *args, code=0, **kw):
+        """A question whose answer was cut off is asked again, as the exit code says."""
+        def answer():
+            done = super(Disturbed, self).orchctl(*args, code=None, **kw)
+            return done if code in (None, AGAIN) or done.returncode != AGAIN else None
+        done = wait_until(answer, f"orchctl {' '.join(map(str, args))} is answered", 20)
+        if code is not None and done.returncode != code:
+            raise Failed(f"orchctl {' '.join(map(str, args))}: exit {done.returncode}, not {code}\n{done.stdout}{done.stderr}{self.tail()}")
+        return done
 
     def wait_listening(self, began):
         """Seconds until the control socket answers; None when the daemon ended before."""

@@ -1,6 +1,7 @@
 """What must hold of a night whatever was killed in it: the promises that the crash tests check."""
 
 import contextlib
+import http.client
 import json
 import sqlite3
 import tempfile
@@ -92,10 +93,18 @@ def check_effects(orch):
         raise Broken(f"effects: {effects}")
 
 
+def ask_page(address, path):
+    """None when the answer was cut off."""
+    try:
+        return json.loads(urllib.request.urlopen(f"{address.rstrip('/')}/{path}", timeout=10).read())
+    except (OSError, http.client.HTTPException):
+        return None
+
+
 def check_told(orch, run):
     """orchctl and the page tell the same of a night that is done, and no slot is taken."""
     status = orch.ctl("status")
-    page = json.loads(urllib.request.urlopen(status["page"].rstrip("/") + "/api/v1/runs", timeout=10).read())
+    page = wait_until(lambda: ask_page(status["page"], "api/v1/runs"), "the page answers", 20)
     told = [(r["id"], r["state"], r["outcome"]) for r in page["runs"]]
     if told != [(run["id"], run["state"], run["outcome"])]:
         raise Broken(f"the page tells {told} of {run}")
