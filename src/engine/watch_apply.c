@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAIL_BACKOFF_MS 10000 /* first wait after a failed tick; doubles up to the sensor's interval */
-#define PUSH_BACKOFF_MS 1000 /* the same for what was announced, up to WATCH_PUSH_WAIT_MAX */
+#define FAIL_BACKOFF_MS INT64_C(10000) /* first wait after a failed tick; doubles up to the sensor's interval */
+#define PUSH_BACKOFF_MS INT64_C(1000) /* the same for what was announced, up to WATCH_PUSH_WAIT_MAX */
 #define PUSH_REST_MAX   60000 /* a pushed tick rests as long as the one before it took, up to this */
 
 /* ---- history ---- */

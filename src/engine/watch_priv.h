@@ -11,7 +11,7 @@
 struct hints;
 
 /* Longest wait for a tick that was announced and could not see. */
-#define WATCH_PUSH_WAIT_MAX 300000
+#define WATCH_PUSH_WAIT_MAX INT64_C(300000)
 
 struct waiter {
 	STAILQ_ENTRY(waiter) link;

@@ -147,7 +147,9 @@ def test_what_finds_no_room_is_asked_for_again(project):
     start(orch, "2026-11-25T16:00:00Z")
     assert orch.stop() == 0
     start(orch, "2026-11-29T20:00:00Z")
-    assert len(done(orch)) == 2
+    first = [t for t in orch.ctl("sensors", "ticks", "nightly")["ticks"] if t["first_at"] > "2026-11-29"][-1]
+    assert first["requested"] == 2 and "the queue is full" in first["reason"]
+    assert schedule(orch)["next_tick_at"] < "2026-11-29T20:30", "it does not wait for the next day"
     while len(done(orch)) < 4:
         orch.ctl("sensors", "tick", "nightly")
     assert done(orch) == DAYS
